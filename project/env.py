@@ -1,0 +1,77 @@
+"""Typed readers of the environment, with the node's own file as default.
+
+`make up` writes what it started (database, broker, Heat) to `.state/env`; a variable of the process's own
+environment always wins over a line of that file.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+@cache
+def _state_file() -> dict[str, str]:
+    path = Path(os.environ.get("ROADSTEAD_ENV_FILE", BASE_DIR / ".state" / "env"))
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return {}
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def text(name: str, default: str | None = None) -> str:
+    """Return the variable as text.
+
+    :raises ImproperlyConfigured: it is set nowhere and has no default.
+    """
+    value = os.environ.get(name, _state_file().get(name, default))
+    if value is None:
+        raise ImproperlyConfigured(
+            f"{name} is not set. `make up` starts servers and writes .state/env; or set {name} yourself."
+        )
+    return value
+
+
+def flag(name: str, *, default: bool) -> bool:
+    """Return the variable as a truth value.
+
+    :raises ImproperlyConfigured: it is none of 1, true, yes, on, 0, false, no, off or empty.
+    """
+    value = text(name, "1" if default else "0").strip().lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off", ""}:
+        return False
+    raise ImproperlyConfigured(f"{name}={value!r} is not a truth value (1 or 0).")
+
+
+def number(name: str, default: float) -> float:
+    """Return the variable as a number of at least zero.
+
+    :raises ImproperlyConfigured: it is not such a number.
+    """
+    value = text(name, str(default))
+    try:
+        parsed = float(value)
+    except ValueError:
+        parsed = -1.0
+    if not 0 <= parsed < float("inf"):
+        raise ImproperlyConfigured(f"{name}={value!r} is not a number of at least zero.")
+    return parsed
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """Return the variable as a list of its comma-separated words."""
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def cloud_variables() -> dict[str, str]:
+    """Return the `OS_*` variables that say where Heat is and how to log in."""
+    merged = {**_state_file(), **os.environ}
+    return {key: value for key, value in merged.items() if key.startswith("OS_")}

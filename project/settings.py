@@ -78,31 +78,93 @@ TIME_ZONE = "UTC"
 # --- leases (seconds) ---------------------------------------------------------------------------------------
 LEASE = env.number("ROADSTEAD_LEASE", 5)  # a holder that is not renewed for this long has lost its row
 HEARTBEAT = env.number("ROADSTEAD_HEARTBEAT", 1)  # how often a worker renews
-STEP_LIMIT = env.number("ROADSTEAD_STEP_LIMIT", 60)  # no lease is renewed for a longer step than this
+STEP_LIMIT = env.number("ROADSTEAD_STEP_LIMIT", 30)  # no lease is renewed for a longer step than this
 RING_INTERVAL = env.number("ROADSTEAD_RING_INTERVAL", 5)  # the bell is rung for a row at most this often
 MAX_ATTEMPTS = int(env.number("ROADSTEAD_MAX_ATTEMPTS", 20))  # claims without progress before a row fails
 
 # --- celery -------------------------------------------------------------------------------------------------
-BROKER_URL = env.text("BROKER_URL")
+CELERY_BROKER_URL = env.text("BROKER_URL")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever: a worker outlives its broker
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 300,
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,  # the default of 10 makes it up to 100 s before a lost bell rings again
+    "socket_connect_timeout": 2,
+    "socket_timeout": 10,
+    "socket_keepalive": True,
+    "health_check_interval": 5,
+}
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_DEFAULT_QUEUE = "bells"
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+CELERY_TASK_ROUTES = {"sync.*": {"queue": "ticks"}}
+CELERY_TASK_SOFT_TIME_LIMIT = STEP_LIMIT * 2 / 3
+CELERY_TASK_TIME_LIMIT = STEP_LIMIT * 5 / 6
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CONCURRENCY = int(env.number("WORKER_CONCURRENCY", 4))
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1
+CELERY_TIMEZONE = "UTC"
+DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 # --- bays ---------------------------------------------------------------------------------------------------
 BAY_DRIVERS = env.words("BAY_DRIVERS", "bays.drivers.demo.DemoDriver")
+CLOUD_TIMEOUT = env.number("ROADSTEAD_CLOUD_TIMEOUT", 8)  # seconds, for each call to Heat
+CLOUD_QUIET = env.number("ROADSTEAD_CLOUD_QUIET", 60)  # for so long a call of unknown outcome may still take effect
+HISTORY_DAYS = env.number("ROADSTEAD_HISTORY_DAYS", 90)  # finished operations and events are kept so long
+HEAT_POLL = env.number("ROADSTEAD_HEAT_POLL", 1)  # seconds between two looks at a stack in progress
 BAY_QUOTA = int(env.number("BAY_QUOTA", 20))  # bays per project where no Quota row says otherwise
 CLOUD_VARIABLES = env.cloud_variables()
 
 # --- identity -----------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "identity.User"
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_HASHERS = ["identity.hashers.Argon2"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}}
 ]
+TOKEN_LIFETIME = int(env.number("TOKEN_LIFETIME", 4 * 3600))  # seconds
+TOKEN_CACHE_SECONDS = env.number("TOKEN_CACHE_SECONDS", 5)  # so late a revocation may be felt on another process
+TOKEN_CACHE_SIZE = 10_000
+REGION = env.text("REGION", "RegionOne")
+# type, name, URL; a URL that begins with "/" is on the host that the client used.
+CATALOG = [
+    ("identity", "roadstead", "/identity"),
+    ("container-infra", "roadstead", "/container-infra/v1"),
+]
+SEED_PASSWORDS = {
+    user: env.text(f"ROADSTEAD_{user.upper()}_PASSWORD", "") for user in ("admin", "demo", "reader")
+}  # `manage.py seed` sets those that are given
 # --- end of identity
 
 # --- api ----------------------------------------------------------------------------------------------------
+MIDDLEWARE = [
+    "api.requests.RequestIdMiddleware",  # outermost: every answer carries the id
+    "django.middleware.common.CommonMiddleware",  # Content-Length, and no other host than ALLOWED_HOSTS
+    *MIDDLEWARE,
+]
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["api.parsing.StrictJSONParser", "api.parsing.JSONPatchParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "api.parsing.JSONOnly",
+    "DEFAULT_AUTHENTICATION_CLASSES": ["identity.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["identity.policy.PolicyPermission"],
+    "EXCEPTION_HANDLER": "api.problems.handler",
     "UNAUTHENTICATED_USER": None,
 }
+API_BODY_BYTES = 1024 * 1024
+API_BODY_DEPTH = 32
+API_PAGE_LIMIT = 1000  # the default and the most
 # --- end of api
 
 # --- web ----------------------------------------------------------------------------------------------------
@@ -121,5 +183,6 @@ X_FRAME_OPTIONS = "DENY"
 
 # --- logging and tests --------------------------------------------------------------------------------------
 LOGGING_CONFIG = None
-logs.configure(level=env.text("LOG_LEVEL", "INFO"), json=env.flag("LOG_JSON", default=False))
+LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
+logs.configure(level=LOG_LEVEL, json=env.flag("LOG_JSON", default=False))
 TEST_RUNNER = "tests.runner.Runner"

@@ -1,0 +1,256 @@
+"""What a user may ask of bays and baymodels. Each verb is one transaction; the bell rings after its commit."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
+from django.db.models.functions import Now
+
+from api.problems import BadRequest, Conflict, NotFound, OverQuota
+from bays.drivers import NoDriver, driver_for
+from bays.drivers.base import BaySpec, InvalidSpec
+from bays.models import Bay, BayModel, Quota
+from bays.states import BAY
+from bays.steps import spec_of
+from bays.tasks import advance_bay
+from identity import policy
+from identity.callers import Caller
+from lifecycle import requests
+from lifecycle.requests import Asked
+from workers import bell
+
+GREEK = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "omega")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A bay that somebody asks for. What is None is taken from the baymodel."""
+
+    baymodel: str
+    name: str | None = None
+    node_count: int = 1
+    master_count: int = 1
+    labels: Mapping[str, str] | None = None
+    merge_labels: bool = False
+    keypair: str | None = None
+    flavor_id: str | None = None
+    master_flavor_id: str | None = None
+    docker_volume_size: int | None = None
+    create_timeout: int = 60
+    discovery_url: str | None = None
+    fixed_network: str | None = None
+    fixed_subnet: str | None = None
+    floating_ip_enabled: bool | None = None
+    master_lb_enabled: bool | None = None
+    sent: Mapping[str, object] = field(default_factory=dict)
+
+
+def create(by: Caller, request_id: str, wish: Wish) -> Bay:
+    """Accept a new bay: its row, its Operation and its place in the quota, or nothing.
+
+    :raises BadRequest: the baymodel is unknown, or its driver cannot give what is asked.
+    :raises OverQuota: the project has its limit of bays.
+    """
+    model = _baymodel_for(by, wish.baymodel)
+    bay = _bay_of(by, model, wish)
+    _check(spec_of(bay))
+    asked = Asked(by.user_id, by.project, request_id, dict(wish.sent))
+    try:
+        with transaction.atomic():
+            if not Quota.reserve(by.project):
+                raise OverQuota(_over_quota(by.project))
+            requests.birth(bay, "create", asked, name=bay.name, deadline=_deadline(bay))
+            bell.ring_on_commit(advance_bay, bay.pk)
+    except IntegrityError as gone:  # the foreign key is checked at commit: the baymodel was deleted meanwhile
+        raise BadRequest(f"The baymodel {wish.baymodel} does not exist.") from gone
+    return bay
+
+
+def resize(by: Caller, request_id: str, bay: Bay, node_count: int, *, sent: Mapping[str, object]) -> Bay:
+    """Accept another number of nodes.
+
+    :raises StateConflict: the bay's status does not allow an update.
+    :raises BadRequest: the driver cannot give that many.
+    """
+    bay.node_count = node_count
+    _check(spec_of(bay))
+    with transaction.atomic():
+        asked = Asked(by.user_id, bay.project_id, request_id, dict(sent))
+        values = {"node_count": node_count}
+        won = requests.request(bay, "update", asked, name=bay.name, deadline=_deadline(bay), values=values)
+        bell.ring_on_commit(advance_bay, bay.pk)
+    return won
+
+
+def delete(by: Caller, request_id: str, bay: Bay) -> Bay:
+    """Accept the bay's end. It overtakes a create or an update under way.
+
+    :raises StateConflict: the bay is being deleted already.
+    """
+    with transaction.atomic():
+        won = requests.request(bay, "delete", Asked(by.user_id, bay.project_id, request_id), name=bay.name)
+        bell.ring_on_commit(advance_bay, bay.pk)
+    return won
+
+
+def find_bay(by: Caller, ident: str) -> Bay:
+    """Return the bay with this id or name, of the caller's project; an admin's id finds any project's.
+
+    :raises NotFound: there is none that the caller may see.
+    :raises Conflict: more than one bears the name.
+    """
+    bays = Bay.objects.select_related("baymodel").called(ident)
+    if not (by.is_admin and _is_id(ident)):
+        bays = bays.of_project(by.project)
+    return _only(list(bays[:2]), "bay", ident)
+
+
+def find_baymodel(by: Caller, ident: str, *, own: bool = False) -> BayModel:
+    """Return the baymodel with this id or name; `own` leaves out other projects' published ones.
+
+    :raises NotFound: there is none that the caller may see (or change).
+    :raises Conflict: more than one bears the name.
+    """
+    models = BayModel.objects.called(ident)
+    if not (by.is_admin and _is_id(ident)):
+        models = models.filter(project_id=by.project) if own else models.visible_to(by.project)
+    return _only(list(models[:2]), "baymodel", ident)
+
+
+def create_baymodel(by: Caller, values: Mapping[str, Any]) -> BayModel:
+    """Insert a baymodel.
+
+    :raises BadRequest: no driver serves its kind of bay.
+    :raises Forbidden: publishing needs the policy's leave.
+    """
+    model = BayModel(**values, project_id=by.project, user_id=by.user_id)
+    model.name = model.name or _made_up_name("baymodel")
+    _check_model(by, model, values)
+    model.save(force_insert=True)
+    return model
+
+
+def update_baymodel(by: Caller, model: BayModel, changes: Mapping[str, Any]) -> BayModel:
+    """Change a baymodel. What bays are made of does not change under bays that were made of it.
+
+    :raises Conflict: bays refer to it, and more than its name or visibility would change.
+    """
+    for name, value in changes.items():
+        setattr(model, name, value)
+    _check_model(by, model, changes)
+    with transaction.atomic():
+        locked = BayModel.objects.select_for_update().filter(pk=model.pk).first()
+        if locked is None:
+            raise NotFound(f"The baymodel {model.pk} could not be found.")
+        if set(changes) - {"name", "public", "hidden", "tags"} and locked.bays.exists():
+            raise Conflict(_referenced(model))
+        model.updated_at = Now()
+        model.save(update_fields=[*changes, "updated_at"])
+    model.refresh_from_db()
+    return model
+
+
+def delete_baymodel(model: BayModel) -> None:
+    """Delete a baymodel.
+
+    :raises Conflict: bays refer to it. The foreign key sees to it, a bay born at this moment included.
+    """
+    try:
+        with transaction.atomic():
+            model.delete()
+    except (ProtectedError, IntegrityError) as referenced:
+        raise Conflict(_referenced(model)) from referenced
+
+
+def _baymodel_for(by: Caller, ident: str) -> BayModel:
+    """Return the baymodel for a new bay; an unknown one is the request's fault, hence no 404."""
+    try:
+        return find_baymodel(by, ident)
+    except NotFound as unknown:
+        raise BadRequest(unknown.message) from unknown
+
+
+def _bay_of(by: Caller, model: BayModel, wish: Wish) -> Bay:
+    def either(wished: Any, given: Any) -> Any:  # noqa: ANN401 - columns of many types
+        return given if wished is None else wished
+
+    labels = {**model.labels, **(wish.labels or {})} if wish.merge_labels else either(wish.labels, model.labels)
+    return Bay(
+        id=uuid.uuid4(),
+        project_id=by.project,
+        user_id=by.user_id,
+        baymodel=model,
+        name=wish.name or _made_up_name("cluster"),
+        node_count=wish.node_count,
+        master_count=wish.master_count,
+        labels=labels,
+        keypair=either(wish.keypair, model.keypair_id),
+        flavor_id=either(wish.flavor_id, model.flavor_id),
+        master_flavor_id=either(wish.master_flavor_id, model.master_flavor_id),
+        docker_volume_size=either(wish.docker_volume_size, model.docker_volume_size),
+        fixed_network=either(wish.fixed_network, model.fixed_network),
+        fixed_subnet=either(wish.fixed_subnet, model.fixed_subnet),
+        floating_ip_enabled=either(wish.floating_ip_enabled, model.floating_ip_enabled),
+        master_lb_enabled=either(wish.master_lb_enabled, model.master_lb_enabled),
+        create_timeout=wish.create_timeout,
+        discovery_url=wish.discovery_url,
+    )
+
+
+def _check(spec: BaySpec) -> None:
+    try:
+        driver_for(spec.coe, spec.server_type).check(spec)
+    except InvalidSpec as invalid:
+        raise BadRequest(f"{invalid.field}: {invalid.reason}") from invalid
+    except NoDriver as none:
+        raise BadRequest(str(none)) from none
+
+
+def _check_model(by: Caller, model: BayModel, changed: Mapping[str, Any]) -> None:
+    if (changed.get("public") or changed.get("hidden")) is True:
+        policy.enforce(by, "baymodel:publish")
+    try:
+        driver_for(model.coe, model.server_type)
+    except NoDriver as none:
+        raise BadRequest(str(none)) from none
+
+
+def _deadline(bay: Bay) -> timedelta:
+    born = BAY.births["create"]
+    return timedelta(minutes=bay.create_timeout) if bay.create_timeout else BAY.busy[born].deadline
+
+
+def _only(found: list[Any], kind: str, ident: str) -> Any:  # noqa: ANN401 - the caller names the type
+    if not found:
+        raise NotFound(f"The {kind} {ident[:255]} could not be found.")
+    if len(found) > 1:
+        raise Conflict(f"More than one {kind} is named {ident}; use the id.")
+    return found[0]
+
+
+def _is_id(ident: str) -> bool:
+    try:
+        uuid.UUID(ident)
+    except ValueError:
+        return False
+    return True
+
+
+def _made_up_name(kind: str) -> str:
+    return f"{random.choice(GREEK)}-{random.randint(1, 99)}-{kind}"  # noqa: S311 - no secret
+
+
+def _over_quota(project_id: str) -> str:
+    quota = Quota.objects.get(pk=project_id)
+    return f"The project has {quota.used} bays and its limit is {quota.limit}."
+
+
+def _referenced(model: BayModel) -> str:
+    return f"The baymodel {model.name} is referenced by bays: only its name and visibility can change."

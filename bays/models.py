@@ -1,0 +1,192 @@
+"""Bays, the baymodels they are made from, and the quota of them: columns, constraints, lookups.
+
+A bay and Magnum's "cluster" are one row, as are a baymodel and a "cluster template". Who writes what: the API
+inserts a Bay and swaps it to a busy state; the holder of its lease writes everything else, but for `health_*`,
+which is an observation and which the synchronizer writes.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce, Now
+
+from bays.states import BAY, Health
+from lifecycle.models import Leased, guards, indexes
+from lifecycle.swap import swap, swap_many
+
+
+class Named(models.QuerySet["models.Model"]):
+    """Rows that are called by their id or, within what the caller can see, by their name."""
+
+    def called(self, ident: str) -> Self:
+        """Rows with this id or, where it is no id, this name; more than one if the name is ambiguous."""
+        try:
+            return self.filter(pk=uuid.UUID(ident))
+        except ValueError:
+            return self.filter(name=ident)
+
+
+class BayModelQuerySet(Named):
+    def visible_to(self, project_id: str) -> Self:
+        """The project's own baymodels, and those that were published to all."""
+        return self.filter(Q(project_id=project_id) | Q(public=True, hidden=False))
+
+
+class BayModel(models.Model):
+    """What bays are made from: driver, image, flavors, network. Magnum's ClusterTemplate."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project_id = models.CharField(max_length=64)
+    user_id = models.CharField(max_length=64)
+    name = models.CharField(max_length=255)
+    coe = models.CharField(max_length=32)
+    server_type = models.CharField(max_length=8, default="vm")
+    image_id = models.CharField(max_length=255)
+    keypair_id = models.CharField(max_length=255, null=True, blank=True)
+    flavor_id = models.CharField(max_length=255, null=True, blank=True)
+    master_flavor_id = models.CharField(max_length=255, null=True, blank=True)
+    dns_nameserver = models.CharField(max_length=255, null=True, blank=True)
+    external_network_id = models.CharField(max_length=255, null=True, blank=True)
+    fixed_network = models.CharField(max_length=255, null=True, blank=True)
+    fixed_subnet = models.CharField(max_length=255, null=True, blank=True)
+    network_driver = models.CharField(max_length=255, null=True, blank=True)
+    volume_driver = models.CharField(max_length=255, null=True, blank=True)
+    docker_storage_driver = models.CharField(max_length=255, null=True, blank=True)
+    docker_volume_size = models.IntegerField(null=True, blank=True)
+    apiserver_port = models.IntegerField(null=True, blank=True)
+    cluster_distro = models.CharField(max_length=255, null=True, blank=True)
+    http_proxy = models.CharField(max_length=255, null=True, blank=True)
+    https_proxy = models.CharField(max_length=255, null=True, blank=True)
+    no_proxy = models.CharField(max_length=255, null=True, blank=True)
+    insecure_registry = models.CharField(max_length=255, null=True, blank=True)
+    labels = models.JSONField(default=dict, blank=True)
+    tags = models.CharField(max_length=255, null=True, blank=True)
+    driver = models.CharField(max_length=255, null=True, blank=True)
+    registry_enabled = models.BooleanField(default=False)
+    tls_disabled = models.BooleanField(default=False)
+    public = models.BooleanField(default=False)
+    hidden = models.BooleanField(default=False)
+    floating_ip_enabled = models.BooleanField(default=True)
+    master_lb_enabled = models.BooleanField(default=False)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[BayModelQuerySet] = BayModelQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["project_id", "created_at", "id"], name="baymodel_by_project"),
+            models.Index(fields=["id"], name="baymodel_public", condition=Q(public=True)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class BayQuerySet(Named):
+    def of_project(self, project_id: str) -> Self:
+        return self.filter(project_id=project_id)
+
+
+class Bay(Leased):
+    """A container cluster: one Heat stack."""
+
+    machine = BAY
+
+    project_id = models.CharField(max_length=64)
+    user_id = models.CharField(max_length=64)
+    name = models.CharField(max_length=242)
+    baymodel = models.ForeignKey(BayModel, on_delete=models.PROTECT, related_name="bays")
+    keypair = models.CharField(max_length=255, null=True, blank=True)
+    flavor_id = models.CharField(max_length=255, null=True, blank=True)
+    master_flavor_id = models.CharField(max_length=255, null=True, blank=True)
+    node_count = models.IntegerField(default=1)
+    master_count = models.IntegerField(default=1)
+    docker_volume_size = models.IntegerField(null=True, blank=True)
+    labels = models.JSONField(default=dict, blank=True)
+    create_timeout = models.IntegerField(default=60)  # minutes
+    discovery_url = models.CharField(max_length=1024, null=True, blank=True)
+    fixed_network = models.CharField(max_length=255, null=True, blank=True)
+    fixed_subnet = models.CharField(max_length=255, null=True, blank=True)
+    floating_ip_enabled = models.BooleanField(default=True)
+    master_lb_enabled = models.BooleanField(default=False)
+    # The stack. `sent_*` say what was last asked of Heat, and are written before it is asked.
+    stack_id = models.UUIDField(null=True, blank=True)
+    sent_for = models.UUIDField(null=True, blank=True)  # the operation
+    sent_at = models.DateTimeField(null=True, blank=True)
+    sends = models.IntegerField(default=0)
+    # What the stack said when it was last complete.
+    api_address = models.CharField(max_length=1024, null=True, blank=True)
+    node_addresses = models.JSONField(default=list, blank=True)
+    master_addresses = models.JSONField(default=list, blank=True)
+    coe_version = models.CharField(max_length=255, null=True, blank=True)
+    container_version = models.CharField(max_length=255, null=True, blank=True)
+    health_status = models.CharField(max_length=16, choices=Health.choices, default=Health.UNKNOWN)
+    health_status_reason = models.JSONField(default=dict, blank=True)
+    observed_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[BayQuerySet] = BayQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        constraints = [
+            *guards(BAY),
+            models.CheckConstraint(
+                name="bay_counts_are_sane", condition=Q(node_count__gte=0, master_count__gte=1)
+            ),
+        ]
+        indexes = [
+            *indexes(BAY),
+            models.Index(fields=["project_id", "created_at", "id"], name="bay_by_project"),
+            models.Index(fields=["stack_id"], name="bay_by_stack"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def tag(self) -> str:
+        """The tag that this bay's stack bears in Heat, known before there is one."""
+        return f"roadstead-bay-{self.pk}"
+
+    @property
+    def stack_name(self) -> str:
+        """The stack's name in Heat, at most 255 characters, known before there is one."""
+        return f"{self.name}-{self.pk.hex[:12]}"
+
+
+class Quota(models.Model):
+    """How many bays a project may have, and how many it has, kept in the transactions that change it."""
+
+    project_id = models.CharField(max_length=64, primary_key=True)
+    hard_limit = models.IntegerField(null=True, blank=True)  # null: the setting BAY_QUOTA
+    used = models.IntegerField(db_default=0)
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="bay_quota_used_is_not_negative", condition=Q(used__gte=0))]
+
+    def __str__(self) -> str:
+        return f"{self.project_id}: {self.used} of {self.limit}"
+
+    @property
+    def limit(self) -> int:
+        return settings.BAY_QUOTA if self.hard_limit is None else self.hard_limit
+
+    @classmethod
+    def reserve(cls, project_id: str) -> bool:
+        """Count one more bay, inside the accepting transaction; False if the project has its limit of them."""
+        room = Q(used__lt=Coalesce(F("hard_limit"), Value(settings.BAY_QUOTA)))
+        values = {"used": F("used") + 1}
+        if swap(cls, room, pk=project_id, values=values):
+            return True
+        cls.objects.bulk_create([cls(project_id=project_id, used=0)], ignore_conflicts=True)
+        return swap(cls, room, pk=project_id, values=values) is not None
+
+    @classmethod
+    def release(cls, project_id: str) -> None:
+        """Count one bay less, inside the transaction that removes it."""
+        swap_many(cls, pk=project_id, values={"used": F("used") - 1})

@@ -1,0 +1,1 @@
+"""The routes of /container-infra: parse, one call, render."""

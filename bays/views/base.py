@@ -1,0 +1,52 @@
+"""What the routes of /container-infra share: service, URL of the service, validated bodies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.serializers import BaseSerializer
+
+from api.problems import BadRequest
+from api.versions import CONTAINER_INFRA
+from api.views import ResourceView
+from bays.serializers import CLUSTERS, Dialect
+from identity.callers import Caller, caller_of
+
+
+class BayView(ResourceView):
+    """A route of /container-infra."""
+
+    service = CONTAINER_INFRA
+    words: Dialect = CLUSTERS
+
+    @property
+    def caller(self) -> Caller:
+        return caller_of(self.request)
+
+    @property
+    def base(self) -> str:
+        """The service's URL as the client named it."""
+        return self.request.build_absolute_uri(self.service.prefix)
+
+
+def validated(serializer: BaseSerializer[Any]) -> dict[str, Any]:
+    """Return the validated body.
+
+    :raises ValidationError: naming the fields that are wrong.
+    """
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def truth(request: Request, name: str) -> bool:
+    """Return a query parameter as a truth value; absent is false.
+
+    :raises BadRequest: it is neither true nor false.
+    """
+    word = request.query_params.get(name, "false").strip().lower()
+    if word in {"true", "1", "yes", ""}:
+        return True
+    if word in {"false", "0", "no"}:
+        return False
+    raise BadRequest(f"{name} must be true or false.")

@@ -1,0 +1,75 @@
+"""/v1/clustertemplates and /v1/baymodels."""
+
+from __future__ import annotations
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.pages import paginate
+from api.patch import Patchable
+from api.problems import BadRequest
+from bays import actions
+from bays.models import BayModel
+from bays.serializers import MODEL_FIELDS, BayModelInput, baymodel_document
+from bays.views.base import BayView, validated
+
+SORT_KEYS = {
+    "id": "created_at",
+    "uuid": "pk",
+    "name": "name",
+    "coe": "coe",
+    "image_id": "image_id",
+    "created_at": "created_at",
+    "updated_at": "updated_at",
+}
+PATCHABLE = Patchable(
+    changeable=frozenset(MODEL_FIELDS),
+    mandatory=frozenset({"coe", "image_id", "name", "server_type"}),
+    internal=frozenset({"uuid", "links", "project_id", "user_id", "created_at", "updated_at"}),
+)
+
+
+class BayModels(BayView):
+    policy = {"GET": "baymodel:list", "POST": "baymodel:create"}
+
+    def get(self, request: Request) -> Response:
+        """List the project's baymodels and the published ones."""
+        page = paginate(
+            request, BayModel.objects.visible_to(self.caller.project), sort_keys=SORT_KEYS, default="id"
+        )
+        rows = [baymodel_document(model, self.words, self.base) for model in page.rows]
+        document: dict[str, object] = {self.words.baymodels: rows}
+        if page.next:
+            document["next"] = page.next
+        return Response(document)
+
+    def post(self, request: Request) -> Response:
+        """Make a baymodel."""
+        model = actions.create_baymodel(self.caller, validated(BayModelInput(data=request.data)))
+        location = f"{self.base}/v1/{self.words.baymodels}/{model.pk}"
+        document = baymodel_document(model, self.words, self.base)
+        return Response(document, status=201, headers={"Location": location})
+
+
+class BayModelDetail(BayView):
+    policy = {"GET": "baymodel:get", "PATCH": "baymodel:update", "DELETE": "baymodel:delete"}
+
+    def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
+        """Show a baymodel, by id or name."""
+        return Response(baymodel_document(actions.find_baymodel(self.caller, ident), self.words, self.base))
+
+    def patch(self, request: Request, ident: str) -> Response:
+        """Change a baymodel by a JSON patch."""
+        if not isinstance(request.data, list):
+            raise BadRequest("A JSON patch is a list of operations.")
+        model = actions.find_baymodel(self.caller, ident, own=True)
+        changes = PATCHABLE.changes(baymodel_document(model, self.words, self.base), request.data)
+        body = validated(BayModelInput(data=changes, partial=True))
+        if body:
+            model = actions.update_baymodel(self.caller, model, body)
+        return Response(baymodel_document(model, self.words, self.base))
+
+    def delete(self, request: Request, ident: str) -> Response:  # noqa: ARG002
+        """Delete a baymodel to which no bay refers."""
+        actions.delete_baymodel(actions.find_baymodel(self.caller, ident, own=True))
+        return Response(status=204)

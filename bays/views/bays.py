@@ -1,0 +1,107 @@
+"""/v1/clusters and /v1/bays."""
+
+from __future__ import annotations
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.pages import paginate
+from api.patch import Patchable
+from api.problems import BadRequest
+from bays import actions
+from bays.actions import Wish
+from bays.models import Bay
+from bays.serializers import BayInput, ResizeInput, bay_detail, bay_summary
+from bays.views.base import BayView, truth, validated
+from identity import policy
+
+SORT_KEYS = {
+    "id": "created_at",
+    "uuid": "pk",
+    "name": "name",
+    "status": "status",
+    "node_count": "node_count",
+    "master_count": "master_count",
+    "created_at": "created_at",
+    "updated_at": "updated_at",
+}
+PATCHABLE = Patchable(
+    changeable=frozenset({"node_count"}),
+    mandatory=frozenset({"node_count", "cluster_template_id", "baymodel_id", "master_count"}),
+    internal=frozenset(
+        {"uuid", "links", "stack_id", "status", "status_reason", "api_address", "node_addresses"}
+        | {"master_addresses", "project_id", "user_id", "created_at", "updated_at", "faults"}
+    ),
+)
+
+
+class Bays(BayView):
+    policy = {"GET": "bay:list", "POST": "bay:create"}
+    detail = False
+
+    def get(self, request: Request) -> Response:
+        """List the project's bays; `all_projects=true` lists everybody's, for admins."""
+        bays = Bay.objects.all()
+        if truth(request, "all_projects"):
+            policy.enforce(self.caller, "bay:all_projects")
+        else:
+            bays = bays.of_project(self.caller.project)
+        for name in ("status", "name"):
+            if name in request.query_params:
+                bays = bays.filter(**{name: request.query_params[name]})
+        page = paginate(request, bays, sort_keys=SORT_KEYS, default="id")
+        show = bay_detail if self.detail else bay_summary
+        document: dict[str, object] = {self.words.bays: [show(bay, self.words, self.base) for bay in page.rows]}
+        if page.next:
+            document["next"] = page.next
+        return Response(document)
+
+    def post(self, request: Request) -> Response:
+        """Accept a new bay."""
+        body = validated(BayInput(self.words, data=request.data))
+        given = {name: value for name, value in body.items() if value is not None}
+        bay = actions.create(self.caller, self.request_id, Wish(**given, sent=given))
+        location = f"{self.base}/v1/{self.words.bays}/{bay.pk}"
+        return Response({"uuid": str(bay.pk)}, status=202, headers={"Location": location})
+
+
+class BayDetail(BayView):
+    policy = {"GET": "bay:get", "PATCH": "bay:update", "DELETE": "bay:delete"}
+
+    def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
+        """Show a bay, by id or name."""
+        return Response(bay_detail(actions.find_bay(self.caller, ident), self.words, self.base))
+
+    def patch(self, request: Request, ident: str) -> Response:
+        """Accept another node_count, as a JSON patch."""
+        if not isinstance(request.data, list):
+            raise BadRequest("A JSON patch is a list of operations.")
+        if truth(request, "rollback"):
+            raise BadRequest("rollback is not offered.")
+        bay = actions.find_bay(self.caller, ident)
+        changes = PATCHABLE.changes(bay_detail(bay, self.words, self.base), request.data)
+        if not changes:
+            raise BadRequest("The patch changes nothing.")
+        body = validated(BayInput(self.words, data=changes, partial=True))
+        actions.resize(self.caller, self.request_id, bay, body["node_count"], sent=body)
+        return Response({"uuid": str(bay.pk)}, status=202)
+
+    def delete(self, request: Request, ident: str) -> Response:  # noqa: ARG002
+        """Accept the bay's end."""
+        actions.delete(self.caller, self.request_id, actions.find_bay(self.caller, ident))
+        return Response(status=204)
+
+
+class Resize(BayView):
+    policy = {"POST": "bay:resize"}
+
+    def post(self, request: Request, ident: str) -> Response:
+        """Accept another number of nodes."""
+        body = validated(ResizeInput(data=request.data))
+        if body.get("nodes_to_remove"):
+            raise BadRequest("nodes_to_remove is not offered: the driver chooses the nodes.")
+        if body.get("nodegroup") not in {None, "default-worker"}:
+            raise BadRequest("The bay has one node group, default-worker.")
+        bay = actions.find_bay(self.caller, ident)
+        actions.resize(self.caller, self.request_id, bay, body["node_count"], sent=body)
+        return Response({"uuid": str(bay.pk)}, status=202)

@@ -1,0 +1,108 @@
+"""Answer the bell for one row: claim it, take one short idempotent step, write down what came of it.
+
+This is all a worker does. It knows neither the resource nor what the step talks to.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TypeVar
+
+import structlog
+from django.conf import settings
+
+from lifecycle import leases, local
+from lifecycle.errors import LeaseLost, Overtaken, Stale
+from lifecycle.leases import Held
+from lifecycle.machine import GONE, WhenLost
+from lifecycle.models import Leased
+from lifecycle.outcome import Again, Done, Failed, Retry, StepOutcome, Watch
+
+log = structlog.get_logger(__name__)
+L = TypeVar("L", bound=Leased)
+Step = Callable[[Held[L]], StepOutcome]
+
+LONGEST_WAIT = timedelta(seconds=60)
+
+
+def advance(
+    model: type[L], pk: uuid.UUID, steps: Mapping[str, Step[L]], *, gone: Callable[[L], None] | None = None
+) -> bool:
+    """Take one step of the row's work and return whether its bell should be rung again at once.
+
+    A row that is not due, is held, or is at rest is left alone. `gone` runs in the transaction that removes
+    the row.
+    """
+    if not local.may_claim():
+        return False
+    held = leases.claim(model, pk)
+    if held is None:
+        return False
+    with structlog.contextvars.bound_contextvars(
+        resource=model.machine.name, id=str(pk), epoch=held.epoch, status=held.row.status
+    ):
+        try:
+            return _write(held, _verdict(held) or _step(held, steps), gone)
+        except Overtaken:
+            return True
+        except Stale:
+            return False
+
+
+def backoff(failures: int) -> timedelta:
+    """Return 1, 2, 4 ... seconds, a minute at most."""
+    return min(timedelta(seconds=2 ** min(failures, 10)), LONGEST_WAIT)
+
+
+def _verdict(held: Held[L]) -> StepOutcome | None:
+    """Return the failure that the row's own columns already say, if they do: no step is run then."""
+    row = held.row
+    busy = row.machine.busy[row.status]
+    last = f" Last: {row.status_reason}" if row.status_reason else ""
+    if row.claimed_at is not None and row.deadline_at is not None and row.claimed_at > row.deadline_at:
+        return Failed(f"Deadline passed: {row.status} was not over by {row.deadline_at:%Y-%m-%d %H:%M:%S} UTC.{last}")
+    if row.attempts > settings.MAX_ATTEMPTS:
+        return Failed(f"Gave up after {settings.MAX_ATTEMPTS} attempts, none of which came to an end.{last}")
+    if held.taken_over and busy.when_lost is WhenLost.FAIL:
+        return Failed(f"The worker was lost during {row.status}, which cannot be taken up half way.")
+    return None
+
+
+def _step(held: Held[L], steps: Mapping[str, Step[L]]) -> StepOutcome | None:
+    """Run the step; None if it broke, which is not an end of its own: the attempt stays counted."""
+    try:
+        return steps[held.row.status](held)
+    except LeaseLost as lost:
+        log.error("lease lost during a step, work abandoned", reason=str(lost))  # noqa: TRY400 - no bug to trace
+    except Exception:
+        log.exception("a step broke")
+    return None
+
+
+def _write(held: Held[L], outcome: StepOutcome | None, gone: Callable[[L], None] | None) -> bool:
+    row = held.row
+    after = timedelta(0)
+    match outcome:
+        case Done(event, fields, reason):
+            ends = row.machine.outcomes[event].target == GONE
+            leases.move(held, event, fields=fields, reason=reason, also=gone if ends else None)
+            return False
+        case Failed(reason, fields):
+            log.info("work failed", reason=reason)
+            leases.move(held, row.machine.busy[row.status].failed, fields=fields, reason=reason)
+            return False
+        case Again(after, fields):
+            written = leases.rest(held, after=after, fields=fields)
+        case Watch(after, fields):
+            written = leases.rest(held, after=after, watch=True, fields=fields)
+        case Retry(reason, fields):
+            after = backoff(row.retries)
+            log.info("will retry", reason=reason, after=after.total_seconds())
+            written = leases.rest(held, after=after, retry=reason, fields=fields)
+        case None:
+            after = backoff(row.attempts)
+            written = leases.rest(held, after=after, clean=False)
+    overtaken = written.operation_id != row.operation_id
+    return overtaken or (after <= timedelta(0) and not isinstance(outcome, Watch))

@@ -1,0 +1,285 @@
+"""The lease: claim a busy row, rest it, move it, renew it, give it up.
+
+Each of them is one guarded UPDATE. There is no reaper: taking over a lost row is the same `claim` as starting
+it, and raises the epoch, so that whatever the late holder still writes is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Generic, NoReturn, TypeVar
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Case, Expression, F, Q, Value, When
+from django.db.models.functions import Coalesce, Now
+
+from lifecycle import local
+from lifecycle.errors import Overtaken, Stale
+from lifecycle.machine import GONE, Outcome
+from lifecycle.models import Event, Leased, Node, Operation
+from lifecycle.outcome import Fields
+from lifecycle.swap import swap, swap_many
+
+log = structlog.get_logger(__name__)
+L = TypeVar("L", bound=Leased)
+
+RELEASED = {"holder": None, "holder_pid": None, "lease_until": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Generic[L]):
+    """A claimed row, as it was when it was claimed, and the fence under which it may be written."""
+
+    row: L
+    node_id: uuid.UUID
+    epoch: int
+
+    @property
+    def taken_over(self) -> bool:
+        """Whether an earlier holder of this work was lost."""
+        return self.row.taken_from is not None
+
+    @property
+    def fence(self) -> dict[str, Any]:
+        return {"pk": self.row.pk, "holder": self.node_id, "epoch": self.epoch}
+
+
+def lease() -> timedelta:
+    return timedelta(seconds=settings.LEASE)
+
+
+def due() -> Q:
+    """Rows that are owed work now: not watched, their time has come, and nobody's lease on them holds."""
+    return Q(watched=False, not_before__lte=Now()) & (Q(holder=None) | Q(lease_until__lt=Now()))
+
+
+def claim(model: type[L], pk: uuid.UUID) -> Held[L] | None:
+    """Take the lease on a due busy row and count the attempt; None if there is nothing to do here.
+
+    The one UPDATE is the whole decision: of any number of claimants one gets the row.
+    """
+    with transaction.atomic():
+        row = swap(
+            model,
+            due(),
+            pk=pk,
+            status__in=list(model.machine.busy),
+            values={
+                "holder": local.node_id,
+                "holder_pid": os.getpid(),
+                "epoch": F("epoch") + 1,
+                "lease_until": Now() + lease(),
+                "claimed_at": Now(),
+                "attempts": F("attempts") + 1,
+                "taken_from": Coalesce(F("holder_id"), F("taken_from")),
+            },
+        )
+        if row is None:
+            return None
+        if row.taken_from is not None:
+            _record(row, "take_over", row.status, reason=f"the lease of node {row.taken_from} was lost")
+    return Held(row, local.node_id, row.epoch)
+
+
+def note(held: Held[L], **fields: object) -> None:
+    """Write down what is about to be done outside, before it is done, and keep the lease.
+
+    :raises Stale: the row is held no longer under this claim, so nothing may be done.
+    """
+    if swap(type(held.row), values=fields, **held.fence) is None:
+        _refuse(held, "note")
+
+
+def rest(
+    held: Held[L],
+    *,
+    after: timedelta,
+    watch: bool = False,
+    clean: bool = True,
+    retry: str = "",
+    fields: Fields | None = None,
+) -> L:
+    """Let go of the row with its work still owed, `after` from now, and return it.
+
+    `clean` says that the attempt came to its own end, which resets the count of attempts. If a request has
+    moved the row meanwhile (a delete during a create), the fields are written and the new work is due at once.
+
+    :raises Stale: the row is held no longer under this claim; nothing was written.
+    """
+    same = Q(operation=held.row.operation_id)
+    values: dict[str, object] = {
+        **RELEASED,
+        "not_before": _if(same, Now() + after, F("not_before")),
+        "watched": _if(same, Value(watch), F("watched")),
+        "retries": F("retries") + 1 if retry else 0,
+        "updated_at": Now(),
+        **(fields or {}),
+    }
+    if clean:
+        values |= {"attempts": 0, "taken_from": None}
+    if retry:
+        values["status_reason"] = _if(same, Value(retry), F("status_reason"))
+    with transaction.atomic():
+        row = swap(type(held.row), values=values, **held.fence)
+        if row is not None and retry:
+            _record(held.row, "retry", held.row.status, reason=retry)
+    return row if row is not None else _refuse(held, "rest")
+
+
+def move(
+    held: Held[L],
+    event: str,
+    *,
+    fields: Fields | None = None,
+    reason: str = "",
+    also: Callable[[L], None] | None = None,
+) -> None:
+    """Make the outcome `event`: release the row, close its operation and record the move, in one transaction.
+
+    `also` runs in that transaction after the row was won, for what must end with it (a quota, a child).
+
+    :raises Overtaken: a request has moved the row meanwhile; it was released for the work now owed.
+    :raises Stale: the row is held no longer under this claim; nothing was written.
+    """
+    outcome = type(held.row).machine.outcomes[event]
+    with transaction.atomic():
+        row = _win(held, outcome, reason, fields or {})
+        if row is not None:
+            if also is not None:
+                also(row)
+            if outcome.target == GONE:
+                row.delete()
+            Operation.objects.filter(pk=held.row.operation_id, finished_at=None).update(
+                state=Operation.State.COMPLETE if outcome.succeeded else Operation.State.FAILED,
+                reason=reason,
+                attempts=held.epoch - F("accepted_epoch"),
+                finished_at=Now(),
+            )
+            _record(held.row, event, held.row.status, to=outcome.target, reason=reason)
+    if row is None:
+        rest(held, after=timedelta(0))
+        raise Overtaken(f"{event} of {held.row.machine.name} {held.row.pk}: a request has moved the row")
+
+
+def _win(held: Held[L], outcome: Outcome, reason: str, fields: Fields) -> L | None:
+    model = type(held.row)
+    if held.row.status not in outcome.sources:
+        raise ValueError(f"{outcome.event} is no outcome of {held.row.status}")
+    fence = {**held.fence, "status": held.row.status, "operation": held.row.operation_id}
+    if outcome.target == GONE:
+        return model._default_manager.select_for_update().filter(**fence).first()  # noqa: SLF001
+    return swap(model, values=at_rest(outcome.target, reason) | {**fields}, **fence)
+
+
+def renew(models: Iterable[type[Leased]]) -> int:
+    """Renew every lease this node holds, but none on work claimed longer ago than a step may take."""
+    limit = timedelta(seconds=settings.STEP_LIMIT)
+    return sum(
+        len(
+            swap_many(
+                model,
+                holder=local.node_id,
+                claimed_at__gt=Now() - limit,
+                values={"lease_until": Now() + lease()},
+            )
+        )
+        for model in models
+    )
+
+
+def give_up(model: type[L], node_id: uuid.UUID, *, why: str, pid: int | None = None) -> list[L]:
+    """Release what a dead process held, so that nobody waits for the lease to run out; return the rows.
+
+    Only the parent of the dead process may call this: it knows that nothing of it runs any more.
+    """
+    of_child = {} if pid is None else {"holder_pid": pid}
+    with transaction.atomic():
+        rows = swap_many(
+            model,
+            holder=node_id,
+            **of_child,
+            values={
+                **RELEASED,
+                "taken_from": F("holder_id"),
+                "not_before": Now(),
+                "rung_at": Now(),
+            },
+        )
+        for row in rows:
+            _record(row, "give_up", row.status, reason=why)
+    return rows
+
+
+def at_rest(status: str, reason: str) -> dict[str, object]:
+    """Return what a row's columns are when it comes to rest in `status`."""
+    return {
+        **RELEASED,
+        "status": status,
+        "status_reason": reason,
+        "operation": None,
+        "deadline_at": None,
+        "watched": False,
+        "rung_at": None,
+        "attempts": 0,
+        "retries": 0,
+        "taken_from": None,
+        "updated_at": Now(),
+    }
+
+
+def _if(condition: Q, then: Expression | F, otherwise: F) -> Case:
+    return Case(When(condition, then=then), default=otherwise)
+
+
+def _refuse(held: Held[L], what: str) -> NoReturn:
+    """Count and log a stale write: a double was prevented."""
+    row = held.row
+    log.warning("double prevented", write=what, resource=row.machine.name, id=str(row.pk), epoch=held.epoch)
+    Node.objects.filter(pk=held.node_id).update(stale_refused=F("stale_refused") + 1)
+    raise Stale(f"{what} of {row.machine.name} {row.pk} under epoch {held.epoch}: the row is held no longer")
+
+
+def _record(row: Leased, event: str, was: str, *, to: str = "", reason: str = "") -> None:
+    Event.objects.create(
+        resource_type=row.machine.name,
+        resource_id=row.pk,
+        operation_id=row.operation_id,
+        event=event,
+        from_status=was,
+        to_status=to or row.status,
+        epoch=row.epoch,
+        node_id=local.node_id,
+        reason=reason,
+    )
+
+
+def take_slice(model: type[L], wanted: Q, *, limit: int, values: dict[str, object]) -> list[L]:
+    """Take up to `limit` rows that no other tick is taking, write `values` to them and return them.
+
+    Longest due first. Meant for what only says when to look again: the rows stay as free as they were.
+    """
+    with transaction.atomic():
+        taken = (
+            model._default_manager.select_for_update(skip_locked=True, of=("self",))  # noqa: SLF001
+            .filter(wanted, status__in=list(model.machine.busy))
+            .order_by("not_before")
+            .values_list("pk", flat=True)[:limit]
+        )
+        pks = list(taken)
+        return swap_many(model, wanted, pk__in=pks, values=values) if pks else []
+
+
+def wake(model: type[L], pks: Iterable[uuid.UUID]) -> list[L]:
+    """Turn watched rows into rows that are owed work now; return those that were still watched."""
+    return swap_many(
+        model,
+        pk__in=list(pks),
+        watched=True,
+        values={"watched": False, "not_before": Now(), "rung_at": Now()},
+    )

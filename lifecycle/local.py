@@ -1,0 +1,63 @@
+"""Who this process is, and whether it may act: the part of a lease that lives in memory.
+
+The heartbeat thread of a worker's parent writes when it last renewed; its prefork children read that. Both
+share one page of anonymous memory, laid out before the first fork. Only the monotonic clock of this machine is
+compared with itself here; what a lease is worth is decided by the database's clock alone.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import socket
+import struct
+import time
+import uuid
+
+from django.conf import settings
+
+from lifecycle.errors import LeaseLost
+
+_page = mmap.mmap(-1, mmap.PAGESIZE)  # [0:8] monotonic seconds of the last renewal, [8] draining
+_renewed = struct.Struct("d")
+
+# A supervisor names the node so that it can give up the node's leases the moment the process dies.
+node_id = uuid.UUID(os.environ["ROADSTEAD_NODE_ID"]) if "ROADSTEAD_NODE_ID" in os.environ else uuid.uuid4()
+node_name = os.environ.get("ROADSTEAD_NODE_NAME", socket.gethostname())
+
+
+def mark_renewed(at: float) -> None:
+    """Record that every lease of this node was renewed by a call that began at monotonic time `at`."""
+    _renewed.pack_into(_page, 0, at)
+
+
+def drain() -> None:
+    """Take no more claims in this process and its children; what runs may finish."""
+    _page[8] = 1
+
+
+def draining() -> bool:
+    return _page[8] == 1
+
+
+def last_renewed() -> float:
+    """Return the monotonic time at which the last successful renewal began."""
+    return float(_renewed.unpack_from(_page, 0)[0])
+
+
+def lease_is_safe() -> bool:
+    """Tell whether less than two thirds of the lease have passed since the last renewal."""
+    return time.monotonic() - last_renewed() < settings.LEASE * 2 / 3
+
+
+def may_claim() -> bool:
+    return lease_is_safe() and not draining()
+
+
+def require_lease() -> None:
+    """Return if this process may still act outside under the lease it claimed.
+
+    :raises LeaseLost: two thirds of the lease have passed without a renewal.
+    """
+    if not lease_is_safe():
+        raise LeaseLost(f"{time.monotonic() - last_renewed():.1f} s without a renewal of a {settings.LEASE:g} s lease")

@@ -1,0 +1,66 @@
+"""System checks: settings that must fit each other, refused before a node starts on a contradiction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+
+LEAST_LEASE = 1.0
+
+
+@register(Tags.compatibility)
+def leases_fit(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:
+    """Check that leases, heartbeats, limits and time-outs leave room for one another."""
+    del app_configs
+    lease, beat, step = settings.LEASE, settings.HEARTBEAT, settings.STEP_LIMIT
+    rules = [
+        (lease >= LEAST_LEASE, "E001", f"ROADSTEAD_LEASE ({lease:g} s) must be at least {LEAST_LEASE:g} s."),
+        (
+            0 < beat <= lease / 3,
+            "E002",
+            f"ROADSTEAD_HEARTBEAT ({beat:g} s) must be above zero and at most a third of ROADSTEAD_LEASE "
+            f"({lease:g} s): a node stops at two thirds, and one lost beat must not stop it.",
+        ),
+        (
+            step > lease,
+            "E003",
+            f"ROADSTEAD_STEP_LIMIT ({step:g} s) must be above ROADSTEAD_LEASE ({lease:g} s).",
+        ),
+        (
+            settings.CLOUD_TIMEOUT <= step / 3,
+            "E004",
+            f"ROADSTEAD_CLOUD_TIMEOUT ({settings.CLOUD_TIMEOUT:g} s) must be at most a third of "
+            f"ROADSTEAD_STEP_LIMIT ({step:g} s): a step makes a few calls.",
+        ),
+        (
+            settings.CLOUD_QUIET >= settings.CLOUD_TIMEOUT,
+            "E005",
+            f"ROADSTEAD_CLOUD_QUIET ({settings.CLOUD_QUIET:g} s) must be at least ROADSTEAD_CLOUD_TIMEOUT "
+            f"({settings.CLOUD_TIMEOUT:g} s): a call of unknown outcome takes effect after its time-out.",
+        ),
+        (
+            settings.CELERY_TASK_TIME_LIMIT < settings.CELERY_BROKER_TRANSPORT_OPTIONS["visibility_timeout"],
+            "E006",
+            "The broker's visibility_timeout must be above ROADSTEAD_STEP_LIMIT: "
+            "it would hand out a message that is still being worked on.",
+        ),
+        (
+            settings.RING_INTERVAL <= lease,
+            "E007",
+            f"ROADSTEAD_RING_INTERVAL ({settings.RING_INTERVAL:g} s) must be at most ROADSTEAD_LEASE "
+            f"({lease:g} s): it would hold up a take-over.",
+        ),
+    ]
+    return [Error(text, id=f"roadstead.{number}") for holds, number, text in rules if not holds]
+
+
+@register(Tags.database)
+def postgresql_only(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:
+    """Check that the database is PostgreSQL: the guarded writes rest on how it re-checks a locked row."""
+    del app_configs
+    if settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
+        return []
+    return [Error("DATABASE_URL must name a PostgreSQL.", id="roadstead.E010")]

@@ -1,0 +1,90 @@
+"""One whole node: API, worker and beat under a parent that restarts what dies and gives up its leases."""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, connection
+
+from deploy.supervise import Child, Supervisor
+from lifecycle import leases
+from lifecycle.models import Node
+from workers.bootsteps import bell_of, leased_models
+from workers import bell
+
+
+class Command(BaseCommand):
+    help = "Run a whole node (API, worker, beat) in the foreground; SIGTERM drains it."
+    requires_system_checks = "__all__"  # type: ignore[assignment]
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--name", default=os.uname().nodename, help="the node's label (default: host name)")
+        parser.add_argument("--bind", default="127.0.0.1:8000", help="address and port of the API")
+        parser.add_argument("--concurrency", type=int, default=settings.CELERY_WORKER_CONCURRENCY)
+        parser.add_argument("--log-dir", type=Path, help="one log file per process (default: standard error)")
+        parser.add_argument("--pid-file", type=Path, help="where the pids of the processes are kept, as JSON")
+
+    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401 - argparse
+        node = _NodeProcesses(options["name"], options["log_dir"])
+        connection.close()
+        supervisor = Supervisor(
+            [
+                node.child("api", _api(options["bind"]), Node.Kind.API),
+                node.child("worker", _worker(options["name"], options["concurrency"]), Node.Kind.WORKER),
+                node.child("beat", _beat(), Node.Kind.BEAT),
+            ],
+            grace=settings.STEP_LIMIT,
+            pid_file=options["pid_file"],
+        )
+        sys.exit(supervisor.run())
+
+
+class _NodeProcesses:
+    """The children of one node: each incarnation of each is a Node of its own."""
+
+    def __init__(self, name: str, log_dir: Path | None) -> None:
+        self._name = name
+        self._log_dir = log_dir
+
+    def child(self, role: str, argv: list[str], kind: Node.Kind) -> Child:
+        def environment() -> dict[str, str]:
+            return {"ROADSTEAD_NODE_ID": str(uuid.uuid4()), "ROADSTEAD_NODE_NAME": self._name}
+
+        log = self._log_dir / f"{self._name}.{role}.log" if self._log_dir else None
+        on_death = give_up_node if kind is Node.Kind.WORKER else None
+        return Child(role, argv, env=environment, log=log, on_death=on_death)
+
+
+def give_up_node(child: Child, pid: int, status: int) -> None:
+    """Give up what a dead worker held and ring for it. Its children died with it, so nothing of it runs."""
+    node_id = uuid.UUID(child.environment["ROADSTEAD_NODE_ID"])
+    try:
+        for model in leased_models():
+            rows = leases.give_up(model, node_id, why=f"worker {pid} ended with status {status}")
+            bell.ring_all(bell_of(model), (row.pk for row in rows))
+        Node.objects.filter(pk=node_id, stopped_at=None).update(stopped_at=leases.Now())
+    except DatabaseError as error:
+        sys.stderr.write(f"could not give up the leases of worker {pid}; they will run out: {error}\n")
+    finally:
+        connection.close()
+
+
+def _api(bind: str) -> list[str]:
+    return [sys.executable, "-m", "gunicorn", "-c", "python:project.gunicorn", "-b", bind, "project.wsgi"]
+
+
+def _worker(name: str, concurrency: int) -> list[str]:
+    options = ["-Q", "bells,ticks", "-n", f"{name}@%h", "-c", str(concurrency), "-P", "prefork"]
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", settings.LOG_LEVEL]
+    return [sys.executable, "-m", "celery", "-A", "project", "worker", *options, *quiet]
+
+
+def _beat() -> list[str]:
+    return [sys.executable, "-m", "celery", "-A", "project", "beat", "-l", settings.LOG_LEVEL, "--pidfile="]

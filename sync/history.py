@@ -1,0 +1,43 @@
+"""What is kept and what is forgotten: nodes that are long gone, operations and events that are long over."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, ProtectedError
+from django.db.models.functions import Now
+
+from lifecycle.models import Event, Node, Operation
+from sync.registry import RESOURCES
+
+BATCH = 1000
+NODE_AGE = timedelta(days=1)
+
+
+def forget_nodes() -> int:
+    """Delete nodes not heard of for a day; return how many. A node that still holds a row is never forgotten.
+
+    The foreign key refuses too: forgetting a holder would hide that its work was lost.
+    """
+    gone = Node.objects.settled_before(NODE_AGE)
+    for resource in RESOURCES:
+        gone = gone.exclude(Exists(resource.model._default_manager.filter(holder=OuterRef("pk"))))  # noqa: SLF001
+    forgotten = 0
+    for node in gone[:BATCH]:
+        try:
+            node.delete()
+            forgotten += 1
+        except ProtectedError:
+            continue  # it took hold of a row between the two statements
+    return forgotten
+
+
+def forget_history() -> int:
+    """Delete finished operations and events older than the retention, a batch a tick; return how many."""
+    age = timedelta(days=settings.HISTORY_DAYS)
+    operations = Operation.objects.filter(finished_at__lt=Now() - age).order_by("finished_at")[:BATCH]
+    events = Event.objects.filter(at__lt=Now() - age).order_by("at")[:BATCH]
+    deleted, _ = Operation.objects.filter(pk__in=list(operations.values_list("pk", flat=True))).delete()
+    more, _ = Event.objects.filter(pk__in=list(events.values_list("pk", flat=True))).delete()
+    return deleted + more

@@ -1,0 +1,44 @@
+"""How often each job ticks, on every node. Seeded once; from then on operators edit it in the admin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from sync.models import Cursor
+from sync.stacks import DRIFT
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    task: str
+    every: int  # seconds
+    why: str
+
+
+SCHEDULE = (
+    Job("sync.sweep", 1, "Ring the bell for due rows that nobody holds."),
+    Job("sync.watch_stacks", 1, "Ask Heat in bulk about bays in progress and wake those that moved."),
+    Job("sync.observe_drift", 30, "Ask Heat in bulk about settled bays and record their health."),
+    Job("sync.remove_orphans", 60, "Find stacks of ours that no bay owns and delete them."),
+    Job("sync.forget_nodes", 3600, "Forget nodes that are long gone and hold nothing."),
+    Job("sync.forget_history", 600, "Forget operations and events older than the retention."),
+)
+
+
+def seed(**_: object) -> None:
+    """Add the jobs that are not there yet; what operators have changed stays as they left it."""
+    for job in SCHEDULE:
+        interval, _ = IntervalSchedule.objects.get_or_create(every=job.every, period=IntervalSchedule.SECONDS)
+        PeriodicTask.objects.get_or_create(
+            name=job.task,
+            defaults={
+                "task": job.task,
+                "interval": interval,
+                "expire_seconds": max(2 * job.every, 10),
+                "queue": "ticks",
+                "description": job.why,
+            },
+        )
+    Cursor.objects.get_or_create(job=DRIFT)

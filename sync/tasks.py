@@ -1,0 +1,52 @@
+"""The synchronizer's jobs as Celery tasks. A tick is never redelivered: the next one does its work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import shared_task
+
+from lifecycle import local
+from sync import history, orphans, stacks
+from sync.sweep import sweep as run_sweep
+
+TICK: dict[str, Any] = {"acks_late": False, "ignore_result": True}
+
+
+@shared_task(name="sync.sweep", **TICK)
+def sweep(**_: object) -> None:
+    """Ring for due rows that nobody holds."""
+    run_sweep()
+
+
+@shared_task(name="sync.watch_stacks", **TICK)
+def watch_stacks(**_: object) -> None:
+    """Wake the bays whose stack has moved."""
+    if local.may_claim():
+        stacks.watch()
+
+
+@shared_task(name="sync.observe_drift", **TICK)
+def observe_drift(**_: object) -> None:
+    """Record the health of settled bays."""
+    if local.may_claim():
+        stacks.drift()
+
+
+@shared_task(name="sync.remove_orphans", **TICK)
+def remove_orphans(**_: object) -> None:
+    """Delete stacks that no bay owns."""
+    if local.may_claim():
+        orphans.remove_orphans()
+
+
+@shared_task(name="sync.forget_nodes", **TICK)
+def forget_nodes(**_: object) -> None:
+    """Delete the rows of nodes that are long gone and hold nothing."""
+    history.forget_nodes()
+
+
+@shared_task(name="sync.forget_history", **TICK)
+def forget_history(**_: object) -> None:
+    """Delete operations and events older than the retention."""
+    history.forget_history()

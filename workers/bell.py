@@ -1,0 +1,45 @@
+"""The bell: a Celery message that carries a row's id and nothing else.
+
+A bell is a hint. A lost one costs the time until the sweep rings again, a doubled one costs one query, a
+forged one finds nothing due. So ringing never fails, and never holds up who rings.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable
+
+import structlog
+from celery import Task
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+log = structlog.get_logger(__name__)
+
+QUIET = 2.0  # seconds without an attempt after the broker was out of reach; the sweep rings later
+_quiet_until = 0.0
+
+
+def ring(task: Task, pk: uuid.UUID) -> bool:
+    """Publish the bell for one row; False if the broker cannot be reached."""
+    global _quiet_until  # noqa: PLW0603 - one broker per process
+    if time.monotonic() < _quiet_until:
+        return False
+    try:
+        task.apply_async(kwargs={"pk": str(pk)}, retry=False, ignore_result=True)
+    except (OperationalError, OSError) as error:
+        _quiet_until = time.monotonic() + QUIET
+        log.warning("the broker is out of reach; the sweep will ring again", error=str(error))
+        return False
+    return True
+
+
+def ring_all(task: Task, pks: Iterable[uuid.UUID]) -> int:
+    """Ring for each row and return for how many the bell was published."""
+    return sum(ring(task, pk) for pk in pks)
+
+
+def ring_on_commit(task: Task, pk: uuid.UUID) -> None:
+    """Ring after the transaction that owes the work has committed, and not if it does not."""
+    transaction.on_commit(lambda: ring(task, pk), robust=True)

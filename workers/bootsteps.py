@@ -1,0 +1,80 @@
+"""How a Celery worker takes part: heartbeat, giving up a dead child's leases, draining, dying with its parent."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from typing import Any
+
+import structlog
+from celery import bootsteps, current_app, signals
+from django.apps import apps
+
+from lifecycle import local
+from lifecycle.models import Leased, Node
+from workers import bell
+from workers.heartbeat import Heartbeat, Rows
+
+log = structlog.get_logger(__name__)
+
+PR_SET_PDEATHSIG = 1
+
+
+class LeaseKeeper(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Keeps the leases of a worker for as long as anything in it may hold one."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        self.heartbeat = Heartbeat(
+            Node.Kind.WORKER, leased_models(), given_up=_ring_again, vanished=_stop_this_process
+        )
+
+    def start(self, worker: Any) -> None:
+        """Register before the first bell is heard, and hear of every child's death."""
+        pool = getattr(worker.pool, "_pool", None)
+        if hasattr(pool, "on_process_down"):
+            on_process_down = pool.on_process_down
+
+            def tell(process: Any) -> None:
+                self.heartbeat.child_died(process.pid)
+                if on_process_down is not None:
+                    on_process_down(process)
+
+            pool.on_process_down = tell
+        self.heartbeat.begin()
+        # The pool is stopped after this step, with its last steps still running: end only when all is over.
+        signals.worker_shutdown.connect(lambda **_: self.heartbeat.end(), weak=False)
+
+    def close(self, worker: Any) -> None:  # noqa: ARG002 - Celery's signature
+        """Drain: steps that run may finish, nothing new is claimed."""
+        local.drain()
+
+
+def leased_models() -> list[type[Leased]]:
+    """Return every model of a leased resource that is installed."""
+    return [model for model in apps.get_models() if issubclass(model, Leased)]
+
+
+def die_with_parent(**_: object) -> None:
+    """Have the kernel kill this prefork child when the worker dies: a dead parent's work must not go on."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _ring_again(rows: Rows) -> None:
+    for row in rows:
+        bell.ring(bell_of(type(row)), row.pk)
+
+
+def bell_of(model: type[Leased]) -> Any:
+    """Return the task that advances rows of a model: by convention `<app>.tasks.advance_<machine>`."""
+    return current_app.tasks[f"{model._meta.app_label}.advance_{model.machine.name}"]  # noqa: SLF001
+
+
+def _stop_this_process() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+signals.worker_process_init.connect(die_with_parent)

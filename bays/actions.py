@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
@@ -26,7 +26,21 @@ from lifecycle import requests
 from lifecycle.requests import Asked
 from workers import bell
 
-GREEK = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "omega")
+M = TypeVar("M", Bay, BayModel)
+GREEK = (
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "zeta",
+    "eta",
+    "theta",
+    "iota",
+    "kappa",
+    "lambda",
+    "omega",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +192,12 @@ def _baymodel_for(by: Caller, ident: str) -> BayModel:
 
 
 def _bay_of(by: Caller, model: BayModel, wish: Wish) -> Bay:
-    def either(wished: Any, given: Any) -> Any:  # noqa: ANN401 - columns of many types
+    def either(wished: Any, given: Any) -> Any:
         return given if wished is None else wished
 
-    labels = {**model.labels, **(wish.labels or {})} if wish.merge_labels else either(wish.labels, model.labels)
+    labels = (
+        {**model.labels, **(wish.labels or {})} if wish.merge_labels else either(wish.labels, model.labels)
+    )
     return Bay(
         id=uuid.uuid4(),
         project_id=by.project,
@@ -227,7 +243,7 @@ def _deadline(bay: Bay) -> timedelta:
     return timedelta(minutes=bay.create_timeout) if bay.create_timeout else BAY.busy[born].deadline
 
 
-def _only(found: list[Any], kind: str, ident: str) -> Any:  # noqa: ANN401 - the caller names the type
+def _only(found: list[M], kind: str, ident: str) -> M:
     if not found:
         raise NotFound(f"The {kind} {ident[:255]} could not be found.")
     if len(found) > 1:

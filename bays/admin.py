@@ -23,7 +23,9 @@ from lifecycle.models import Event, Operation
 
 # What each request of the table takes from the operator, and how it is made.
 REQUESTS: dict[str, Callable[[Caller, Bay, str], object]] = {
-    "update": lambda by, bay, given: actions.resize(by, "", bay, _count(given), sent={"node_count": _count(given)}),
+    "update": lambda by, bay, given: actions.resize(
+        by, "", bay, _count(given), sent={"node_count": _count(given)}
+    ),
     "delete": lambda by, bay, _given: actions.delete(by, "", bay),
 }
 
@@ -42,19 +44,56 @@ def tone(status: str) -> str:
 
 @admin.register(Bay)
 class BayAdmin(ReadOnlyAdmin):
-    list_display = ["name", "state", "health", "node_count", "baymodel", "project_id", "work", "created_at", "id"]
+    list_display = [
+        "name",
+        "state",
+        "health",
+        "node_count",
+        "baymodel",
+        "project_id",
+        "work",
+        "created_at",
+        "id",
+    ]
     list_filter = ["status", "health_status", "baymodel__coe"]
     list_select_related = ["baymodel", "holder", "operation"]
     search_fields = ["name", "id", "project_id", "stack_id"]
     ordering = ["-created_at"]
     change_form_template = "admin/bays/bay/change_form.html"
 
-    def get_fieldsets(self, request: HttpRequest, obj: Bay | None = None) -> Any:  # noqa: ANN401, ARG002
+    def get_fieldsets(self, request: HttpRequest, obj: Bay | None = None) -> Any:
         return [
             (None, {"fields": ["name", "id", "state", "status_reason", "health", "health_status_reason"]}),
-            ("Wishes", {"fields": ["baymodel", "node_count", "master_count", "labels", "create_timeout", "project_id"]}),
-            ("Stack", {"fields": ["stack_id", "api_address", "node_addresses", "master_addresses", "sent_for", "sent_at"]}),
-            ("Lease", {"fields": ["work", "holder", "holder_pid", "epoch", "lease_until", "attempts", "retries"]}),
+            (
+                "Wishes",
+                {
+                    "fields": [
+                        "baymodel",
+                        "node_count",
+                        "master_count",
+                        "labels",
+                        "create_timeout",
+                        "project_id",
+                    ]
+                },
+            ),
+            (
+                "Stack",
+                {
+                    "fields": [
+                        "stack_id",
+                        "api_address",
+                        "node_addresses",
+                        "master_addresses",
+                        "sent_for",
+                        "sent_at",
+                    ]
+                },
+            ),
+            (
+                "Lease",
+                {"fields": ["work", "holder", "holder_pid", "epoch", "lease_until", "attempts", "retries"]},
+            ),
             ("Queue", {"fields": ["watched", "not_before", "rung_at", "deadline_at", "operation"]}),
             ("History", {"fields": ["operations", "events"]}),
         ]
@@ -91,43 +130,61 @@ class BayAdmin(ReadOnlyAdmin):
         return _table(
             ["at", "event", "from", "to", "epoch", "node", "reason"],
             [
-                [_when(row.at), row.event, row.from_status, row.to_status, row.epoch, row.node_id or "", row.reason]
+                [
+                    _when(row.at),
+                    row.event,
+                    row.from_status,
+                    row.to_status,
+                    row.epoch,
+                    row.node_id or "",
+                    row.reason,
+                ]
                 for row in rows
             ],
         )
 
     def get_urls(self) -> list[URLPattern]:
         request = path(
-            "<uuid:pk>/request/<str:event>/", self.admin_site.admin_view(self.make_request), name="bays_bay_request"
+            "<uuid:pk>/request/<str:event>/",
+            self.admin_site.admin_view(self.make_request),
+            name="bays_bay_request",
         )
         return [request, *super().get_urls()]
 
     def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Show the bay with a button for each request that its status accepts."""
         bay = Bay.objects.filter(pk=object_id).first()
         offered = [request.event for request in BAY.offered(bay.status)] if bay else []
-        may = request.user.has_perm("bays.change_bay")  # type: ignore[union-attr]
+        may = request.user.has_perm("bays.change_bay")
         context = {"offered": offered if may else [], "bay": bay, **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)
 
-    def make_request(self, request: HttpRequest, pk: Any, event: str) -> HttpResponse:  # noqa: ANN401 - a UUID
+    def make_request(self, request: HttpRequest, pk: Any, event: str) -> HttpResponse:
         """Make the request that a button asks for, by the very action that the API uses."""
         bay = Bay.objects.select_related("baymodel").filter(pk=pk).first()
         back = HttpResponseRedirect(reverse("admin:bays_bay_changelist"))
-        may = request.user.has_perm("bays.change_bay")  # type: ignore[union-attr]
+        may = request.user.has_perm("bays.change_bay")
         if bay is None or event not in REQUESTS or request.method != "POST" or not may:
             messages.error(request, "There is no such bay or request, or you may not make it.")
             return back
-        by = Caller(str(request.user.pk), request.user.get_username(), bay.project_id, None, frozenset({"admin"}))
+        by = Caller(
+            str(request.user.pk), request.user.get_username(), bay.project_id, None, frozenset({"admin"})
+        )
         try:
             REQUESTS[event](by, bay, request.POST.get("value", ""))
         except (LifecycleError, Problem) as refused:
             messages.error(request, str(refused))
         else:
             messages.success(request, f"Accepted: {event} {bay.name}.")
-        return HttpResponseRedirect(reverse("admin:bays_bay_change", args=[pk])) if event != "delete" else back
+        return (
+            HttpResponseRedirect(reverse("admin:bays_bay_change", args=[pk])) if event != "delete" else back
+        )
 
 
 @admin.register(BayModel)
@@ -146,22 +203,25 @@ class QuotaAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ["project_id"]
     readonly_fields = ["used"]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Quota | None = None) -> list[str]:  # noqa: ARG002
+    def get_readonly_fields(self, request: HttpRequest, obj: Quota | None = None) -> list[str]:
         return ["used"] if obj is None else ["project_id", "used"]
 
-    def has_delete_permission(self, request: HttpRequest, obj: Quota | None = None) -> bool:  # noqa: ARG002
+    def has_delete_permission(self, request: HttpRequest, obj: Quota | None = None) -> bool:
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Quota]:
         return super().get_queryset(request).order_by("project_id")
 
 
-def _when(at: Any) -> str:  # noqa: ANN401 - a datetime
+def _when(at: Any) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}"
 
 
 def _table(head: list[str], rows: list[list[object]]) -> SafeString:
-    cells = [format_html("<tr>{}</tr>", format_html_join("", "<td>{}</td>", ((cell,) for cell in row))) for row in rows]
+    cells = [
+        format_html("<tr>{}</tr>", format_html_join("", "<td>{}</td>", ((cell,) for cell in row)))
+        for row in rows
+    ]
     return format_html(
         "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>",
         format_html_join("", "<th>{}</th>", ((word,) for word in head)),

@@ -8,7 +8,7 @@ which is an observation and which the synchronizer writes.
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar, Self
+from typing import Self, TypeVar
 
 from django.conf import settings
 from django.db import models
@@ -19,8 +19,10 @@ from bays.states import BAY, Health
 from lifecycle.models import Leased, guards, indexes
 from lifecycle.swap import swap, swap_many
 
+M = TypeVar("M", bound=models.Model)
 
-class Named(models.QuerySet["models.Model"]):
+
+class Named(models.QuerySet[M]):
     """Rows that are called by their id or, within what the caller can see, by their name."""
 
     def called(self, ident: str) -> Self:
@@ -31,7 +33,7 @@ class Named(models.QuerySet["models.Model"]):
             return self.filter(name=ident)
 
 
-class BayModelQuerySet(Named):
+class BayModelQuerySet(Named["BayModel"]):
     def visible_to(self, project_id: str) -> Self:
         """The project's own baymodels, and those that were published to all."""
         return self.filter(Q(project_id=project_id) | Q(public=True, hidden=False))
@@ -76,7 +78,7 @@ class BayModel(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(null=True, blank=True)
 
-    objects: ClassVar[BayModelQuerySet] = BayModelQuerySet.as_manager()  # type: ignore[assignment]
+    objects = BayModelQuerySet.as_manager()
 
     class Meta:
         indexes = [
@@ -88,7 +90,7 @@ class BayModel(models.Model):
         return self.name
 
 
-class BayQuerySet(Named):
+class BayQuerySet(Named["Bay"]):
     def of_project(self, project_id: str) -> Self:
         return self.filter(project_id=project_id)
 
@@ -130,7 +132,7 @@ class Bay(Leased):
     health_status_reason = models.JSONField(default=dict, blank=True)
     observed_at = models.DateTimeField(null=True, blank=True)
 
-    objects: ClassVar[BayQuerySet] = BayQuerySet.as_manager()  # type: ignore[assignment]
+    objects = BayQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -167,7 +169,9 @@ class Quota(models.Model):
     used = models.IntegerField(db_default=0)
 
     class Meta:
-        constraints = [models.CheckConstraint(name="bay_quota_used_is_not_negative", condition=Q(used__gte=0))]
+        constraints = [
+            models.CheckConstraint(name="bay_quota_used_is_not_negative", condition=Q(used__gte=0))
+        ]
 
     def __str__(self) -> str:
         return f"{self.project_id}: {self.used} of {self.limit}"
@@ -183,7 +187,7 @@ class Quota(models.Model):
         values = {"used": F("used") + 1}
         if swap(cls, room, pk=project_id, values=values):
             return True
-        cls.objects.bulk_create([cls(project_id=project_id, used=0)], ignore_conflicts=True)
+        Quota.objects.bulk_create([Quota(project_id=project_id, used=0)], ignore_conflicts=True)
         return swap(cls, room, pk=project_id, values=values) is not None
 
     @classmethod

@@ -59,14 +59,14 @@ class BayInput(StrictSerializer):
     floating_ip_enabled = Boolean(required=False, allow_null=True)
     master_lb_enabled = Boolean(required=False, allow_null=True)
 
-    def __init__(self, dialect: Dialect, **kwargs: Any) -> None:  # noqa: ANN401 - DRF's own arguments
+    def __init__(self, dialect: Dialect, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._dialect = dialect
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Return the fields, with the dialect's names for those that differ."""
         words = self._dialect
-        timeout = Integer(min_value=0, max_value=MAX_MINUTES, required=False, **_source(words.timeout, "create_timeout"))
+        timeout = Integer(min_value=0, max_value=MAX_MINUTES, required=False, **_source(words))
         nodes = Integer(min_value=words.least_nodes, max_value=MAX_NODES, required=False)
         model = Text(max_length=255, source="baymodel")
         return {**super().get_fields(), words.model_id: model, words.timeout: timeout, "node_count": nodes}
@@ -118,12 +118,12 @@ class BayModelInput(StrictSerializer):
         return value or {}
 
 
-def _source(name: str, source: str) -> dict[str, str]:
+def _source(words: Dialect) -> dict[str, Any]:
     """DRF refuses a source that repeats the field's own name."""
-    return {} if name == source else {"source": source}
+    return {} if words.timeout == "create_timeout" else {"source": "create_timeout"}
 
 
-def moment(value: Any) -> str | None:  # noqa: ANN401 - a datetime, or None
+def moment(value: Any) -> str | None:
     """Return a time as Magnum writes it: UTC, to the second."""
     return None if value is None else f"{value:%Y-%m-%dT%H:%M:%S+00:00}"
 

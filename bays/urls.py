@@ -17,7 +17,10 @@ def _routes(words: Dialect) -> list[URLPattern]:
         re_path(rf"^container-infra/v1/{words.bays}/?$", Bays.as_view(words=words)),
         re_path(rf"^container-infra/v1/{words.bays}/detail/?$", Bays.as_view(words=words, detail=True)),
         re_path(rf"^container-infra/v1/{words.bays}/{one}", BayDetail.as_view(words=words)),
-        re_path(rf"^container-infra/v1/{words.bays}/(?P<ident>[^/]+)/actions/resize/?$", Resize.as_view(words=words)),
+        re_path(
+            rf"^container-infra/v1/{words.bays}/(?P<ident>[^/]+)/actions/resize/?$",
+            Resize.as_view(words=words),
+        ),
         re_path(rf"^container-infra/v1/{words.baymodels}/?$", BayModels.as_view(words=words)),
         re_path(rf"^container-infra/v1/{words.baymodels}/detail/?$", BayModels.as_view(words=words)),
         re_path(rf"^container-infra/v1/{words.baymodels}/{one}", BayModelDetail.as_view(words=words)),

@@ -38,7 +38,17 @@ def badge(text: str, tone: str) -> str:
 
 @admin.register(Node)
 class NodeAdmin(ReadOnlyAdmin):
-    list_display = ["name", "kind", "state", "hostname", "pid", "started_at", "seen_at", "stale_refused", "id"]
+    list_display = [
+        "name",
+        "kind",
+        "state",
+        "hostname",
+        "pid",
+        "started_at",
+        "seen_at",
+        "stale_refused",
+        "id",
+    ]
     list_filter = ["kind", "draining", "name"]
     search_fields = ["name", "hostname", "id"]
     ordering = ["-seen_at"]
@@ -46,10 +56,11 @@ class NodeAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Node]:
         """Let the database, whose clock alone counts, say which nodes are alive."""
         alive = Q(stopped_at=None, seen_at__gt=Now() - F("ttl"))
-        return super().get_queryset(request).annotate(is_alive=ExpressionWrapper(alive, BooleanField()))
+        nodes: QuerySet[Node] = super().get_queryset(request)
+        return nodes.annotate(is_alive=ExpressionWrapper(alive, BooleanField()))
 
     @admin.display(description="state")
-    def state(self, node: Any) -> str:  # noqa: ANN401 - a Node with `is_alive`
+    def state(self, node: Any) -> str:
         if node.stopped_at is not None:
             return badge("stopped", "quiet")
         if not node.is_alive:
@@ -59,7 +70,16 @@ class NodeAdmin(ReadOnlyAdmin):
 
 @admin.register(Operation)
 class OperationAdmin(ReadOnlyAdmin):
-    list_display = ["created_at", "action", "resource_type", "resource_name", "outcome", "took", "attempts", "reason"]
+    list_display = [
+        "created_at",
+        "action",
+        "resource_type",
+        "resource_name",
+        "outcome",
+        "took",
+        "attempts",
+        "reason",
+    ]
     list_filter = ["state", "action", "resource_type"]
     search_fields = ["resource_name", "resource_id", "project_id", "request_id", "id"]
     ordering = ["-created_at"]
@@ -78,7 +98,17 @@ class OperationAdmin(ReadOnlyAdmin):
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
-    list_display = ["at", "resource_type", "resource_id", "event", "from_status", "to_status", "epoch", "node_id", "reason"]
+    list_display = [
+        "at",
+        "resource_type",
+        "resource_id",
+        "event",
+        "from_status",
+        "to_status",
+        "epoch",
+        "node_id",
+        "reason",
+    ]
     list_filter = ["event", "resource_type"]
     search_fields = ["resource_id", "operation_id", "node_id"]
     ordering = ["-id"]

@@ -62,7 +62,9 @@ def _verdict(held: Held[L]) -> StepOutcome | None:
     busy = row.machine.busy[row.status]
     last = f" Last: {row.status_reason}" if row.status_reason else ""
     if row.claimed_at is not None and row.deadline_at is not None and row.claimed_at > row.deadline_at:
-        return Failed(f"Deadline passed: {row.status} was not over by {row.deadline_at:%Y-%m-%d %H:%M:%S} UTC.{last}")
+        return Failed(
+            f"Deadline passed: {row.status} was not over by {row.deadline_at:%Y-%m-%d %H:%M:%S} UTC.{last}"
+        )
     if row.attempts > settings.MAX_ATTEMPTS:
         return Failed(f"Gave up after {settings.MAX_ATTEMPTS} attempts, none of which came to an end.{last}")
     if held.taken_over and busy.when_lost is WhenLost.FAIL:

@@ -36,4 +36,4 @@ class Overtaken(LifecycleError):
 
 
 class LeaseLost(LifecycleError):
-    """This process may not act outside any more: its lease is not surely its own."""
+    """The process may not act outside any more: its lease is not surely its own."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Generic, NoReturn, TypeVar
@@ -44,6 +44,11 @@ class Held(Generic[L]):
     def taken_over(self) -> bool:
         """Whether an earlier holder of this work was lost."""
         return self.row.taken_from is not None
+
+    @property
+    def operation_id(self) -> uuid.UUID:
+        assert self.row.operation_id is not None  # noqa: S101 - a CHECK constraint: busy rows have one
+        return self.row.operation_id
 
     @property
     def fence(self) -> dict[str, Any]:
@@ -155,7 +160,7 @@ def move(
                 also(row)
             if outcome.target == GONE:
                 row.delete()
-            Operation.objects.filter(pk=held.row.operation_id, finished_at=None).update(
+            Operation.objects.filter(pk=held.operation_id, finished_at=None).update(
                 state=Operation.State.COMPLETE if outcome.succeeded else Operation.State.FAILED,
                 reason=reason,
                 attempts=held.epoch - F("accepted_epoch"),
@@ -259,7 +264,7 @@ def _record(row: Leased, event: str, was: str, *, to: str = "", reason: str = ""
     )
 
 
-def take_slice(model: type[L], wanted: Q, *, limit: int, values: dict[str, object]) -> list[L]:
+def take_slice(model: type[L], wanted: Q, *, limit: int, values: Mapping[str, object]) -> list[L]:
     """Take up to `limit` rows that no other tick is taking, write `values` to them and return them.
 
     Longest due first. Meant for what only says when to look again: the rows stay as free as they were.

@@ -60,4 +60,6 @@ def require_lease() -> None:
     :raises LeaseLost: two thirds of the lease have passed without a renewal.
     """
     if not lease_is_safe():
-        raise LeaseLost(f"{time.monotonic() - last_renewed():.1f} s without a renewal of a {settings.LEASE:g} s lease")
+        raise LeaseLost(
+            f"{time.monotonic() - last_renewed():.1f} s without a renewal of a {settings.LEASE:g} s lease"
+        )

@@ -100,7 +100,9 @@ class Machine:
             self._require(request.sources <= known, f"{request.event} starts from an unknown state")
             self._require(request.target in self.busy, f"{request.event} is a request but ends at rest")
         for outcome in self.outcomes.values():
-            self._require(outcome.sources <= set(self.busy), f"{outcome.event} is an outcome but starts from rest")
+            self._require(
+                outcome.sources <= set(self.busy), f"{outcome.event} is an outcome but starts from rest"
+            )
             self._require(outcome.target in {*known, GONE}, f"{outcome.event} ends in an unknown state")
         for born in self.births.values():
             self._require(born in self.busy, f"a {self.name} is born at rest, in {born}")

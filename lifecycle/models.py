@@ -52,7 +52,7 @@ class Node(models.Model):
     stale_refused = models.BigIntegerField(db_default=0)
     """How many stale writes of this node were refused: each one is a double that did not happen."""
 
-    objects: ClassVar[models.Manager[Node]] = NodeQuerySet.as_manager()  # type: ignore[assignment]
+    objects = NodeQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"{self.name} {self.kind} {str(self.pk)[:8]}"

@@ -42,8 +42,8 @@ def birth(row: L, event: str, asked: Asked, *, name: str, deadline: timedelta | 
     operation = _operation(row, event, asked, name)
     row.status = machine.births[event]
     row.operation_id = operation.pk
-    row.deadline_at = Now() + (deadline or machine.busy[row.status].deadline)  # type: ignore[assignment]
-    row.rung_at = Now()  # type: ignore[assignment]
+    row.deadline_at = Now() + (deadline or machine.busy[row.status].deadline)
+    row.rung_at = Now()
     operation.save(force_insert=True)
     row.save(force_insert=True)
     return operation

@@ -79,7 +79,7 @@ def _returning(model: type[M], update: UpdateQuery) -> list[M]:
         return []
     fields = model._meta.concrete_fields  # noqa: SLF001
     connection = connections[using]
-    quoted = ", ".join(connection.ops.quote_name(field.column) for field in fields)
+    quoted = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     with connection.cursor() as cursor:
         cursor.execute(f"{sql} RETURNING {quoted}", params)
         rows: Iterable[Any] = cursor.fetchall()

@@ -21,8 +21,10 @@ def leases_fit(app_configs: Sequence[AppConfig] | None, **_: object) -> list[Che
         (
             0 < beat <= lease / 3,
             "E002",
-            f"ROADSTEAD_HEARTBEAT ({beat:g} s) must be above zero and at most a third of ROADSTEAD_LEASE "
-            f"({lease:g} s): a node stops at two thirds, and one lost beat must not stop it.",
+            (
+                f"ROADSTEAD_HEARTBEAT ({beat:g} s) must be above zero and at most a third of ROADSTEAD_LEASE "
+                f"({lease:g} s): a node stops at two thirds, and one lost beat must not stop it."
+            ),
         ),
         (
             step > lease,
@@ -30,28 +32,36 @@ def leases_fit(app_configs: Sequence[AppConfig] | None, **_: object) -> list[Che
             f"ROADSTEAD_STEP_LIMIT ({step:g} s) must be above ROADSTEAD_LEASE ({lease:g} s).",
         ),
         (
-            settings.CLOUD_TIMEOUT <= step / 3,
+            step / 3 >= settings.CLOUD_TIMEOUT,
             "E004",
-            f"ROADSTEAD_CLOUD_TIMEOUT ({settings.CLOUD_TIMEOUT:g} s) must be at most a third of "
-            f"ROADSTEAD_STEP_LIMIT ({step:g} s): a step makes a few calls.",
+            (
+                f"ROADSTEAD_CLOUD_TIMEOUT ({settings.CLOUD_TIMEOUT:g} s) must be at most a third of "
+                f"ROADSTEAD_STEP_LIMIT ({step:g} s): a step makes a few calls."
+            ),
         ),
         (
             settings.CLOUD_QUIET >= settings.CLOUD_TIMEOUT,
             "E005",
-            f"ROADSTEAD_CLOUD_QUIET ({settings.CLOUD_QUIET:g} s) must be at least ROADSTEAD_CLOUD_TIMEOUT "
-            f"({settings.CLOUD_TIMEOUT:g} s): a call of unknown outcome takes effect after its time-out.",
+            (
+                f"ROADSTEAD_CLOUD_QUIET ({settings.CLOUD_QUIET:g} s) must be at least ROADSTEAD_CLOUD_TIMEOUT "
+                f"({settings.CLOUD_TIMEOUT:g} s): a call of unknown outcome takes effect after its time-out."
+            ),
         ),
         (
-            settings.CELERY_TASK_TIME_LIMIT < settings.CELERY_BROKER_TRANSPORT_OPTIONS["visibility_timeout"],
+            settings.CELERY_BROKER_TRANSPORT_OPTIONS["visibility_timeout"] > settings.CELERY_TASK_TIME_LIMIT,
             "E006",
-            "The broker's visibility_timeout must be above ROADSTEAD_STEP_LIMIT: "
-            "it would hand out a message that is still being worked on.",
+            (
+                "The broker's visibility_timeout must be above ROADSTEAD_STEP_LIMIT: "
+                "it would hand out a message that is still being worked on."
+            ),
         ),
         (
-            settings.RING_INTERVAL <= lease,
+            lease >= settings.RING_INTERVAL,
             "E007",
-            f"ROADSTEAD_RING_INTERVAL ({settings.RING_INTERVAL:g} s) must be at most ROADSTEAD_LEASE "
-            f"({lease:g} s): it would hold up a take-over.",
+            (
+                f"ROADSTEAD_RING_INTERVAL ({settings.RING_INTERVAL:g} s) must be at most ROADSTEAD_LEASE "
+                f"({lease:g} s): it would hold up a take-over."
+            ),
         ),
     ]
     return [Error(text, id=f"roadstead.{number}") for holds, number, text in rules if not holds]

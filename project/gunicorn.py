@@ -19,7 +19,7 @@ preload_app = False
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 - gunicorn's heartbeat file
 
 
-def post_worker_init(worker: Any) -> None:  # noqa: ARG001, ANN401 - gunicorn's hook
+def post_worker_init(worker: Any) -> None:  # noqa: ARG001 - gunicorn's hook
     """Register the process as a Node and keep it registered."""
     from lifecycle import local  # noqa: PLC0415 - Django is set up by now
     from lifecycle.models import Node  # noqa: PLC0415

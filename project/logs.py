@@ -23,7 +23,9 @@ def configure(*, level: str, json: bool) -> None:
         structlog.processors.format_exc_info,
     ]
     renderer: structlog.types.Processor = (
-        structlog.processors.JSONRenderer() if json else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
+        structlog.processors.JSONRenderer()
+        if json
+        else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
     )
     logging.config.dictConfig(
         {

@@ -65,11 +65,19 @@ TEMPLATES = [
 # Short time-outs: a node that cannot reach the database must notice well inside its lease.
 DATABASES = {
     "default": dj_database_url.parse(
-        env.text("DATABASE_URL"), conn_max_age=int(env.number("DATABASE_CONN_MAX_AGE", 300)), conn_health_checks=True
+        env.text("DATABASE_URL"),
+        conn_max_age=int(env.number("DATABASE_CONN_MAX_AGE", 300)),
+        conn_health_checks=True,
     )
 }
-DATABASES["default"].setdefault("OPTIONS", {}).update(  # type: ignore[typeddict-item]
-    {"connect_timeout": 3, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 5000}
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    {
+        "connect_timeout": 3,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 5000,
+    }
 )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
@@ -121,7 +129,9 @@ DJANGO_CELERY_BEAT_TZ_AWARE = True
 # --- bays ---------------------------------------------------------------------------------------------------
 BAY_DRIVERS = env.words("BAY_DRIVERS", "bays.drivers.demo.DemoDriver")
 CLOUD_TIMEOUT = env.number("ROADSTEAD_CLOUD_TIMEOUT", 8)  # seconds, for each call to Heat
-CLOUD_QUIET = env.number("ROADSTEAD_CLOUD_QUIET", 60)  # for so long a call of unknown outcome may still take effect
+CLOUD_QUIET = env.number(
+    "ROADSTEAD_CLOUD_QUIET", 60
+)  # for so long a call of unknown outcome may still take effect
 HISTORY_DAYS = env.number("ROADSTEAD_HISTORY_DAYS", 90)  # finished operations and events are kept so long
 HEAT_POLL = env.number("ROADSTEAD_HEAT_POLL", 1)  # seconds between two looks at a stack in progress
 BAY_QUOTA = int(env.number("BAY_QUOTA", 20))  # bays per project where no Quota row says otherwise
@@ -134,7 +144,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}}
 ]
 TOKEN_LIFETIME = int(env.number("TOKEN_LIFETIME", 4 * 3600))  # seconds
-TOKEN_CACHE_SECONDS = env.number("TOKEN_CACHE_SECONDS", 5)  # so late a revocation may be felt on another process
+TOKEN_CACHE_SECONDS = env.number(
+    "TOKEN_CACHE_SECONDS", 5
+)  # so late a revocation may be felt on another process
 TOKEN_CACHE_SIZE = 10_000
 REGION = env.text("REGION", "RegionOne")
 # type, name, URL; a URL that begins with "/" is on the host that the client used.
@@ -178,7 +190,9 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY", default=False) else None
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY", default=False) else None
+)
 X_FRAME_OPTIONS = "DENY"
 
 # --- logging and tests --------------------------------------------------------------------------------------

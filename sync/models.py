@@ -36,7 +36,9 @@ class Cursor(models.Model):
         is not waited for.
         """
         with transaction.atomic():
-            cursor = cls.objects.select_for_update(skip_locked=True).filter(pk=job, not_before__lte=Now()).first()
+            cursor = (
+                cls.objects.select_for_update(skip_locked=True).filter(pk=job, not_before__lte=Now()).first()
+            )
             if cursor is None:
                 return []
             taken = list(rows.filter(pk__gt=cursor.after).order_by("pk")[:limit])

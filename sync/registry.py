@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from celery import Task
 
@@ -14,7 +15,7 @@ from lifecycle.models import Leased
 @dataclass(frozen=True, slots=True)
 class Resource:
     model: type[Leased]
-    advance: Task
+    advance: Task[Any, Any]
 
 
 RESOURCES = (Resource(Bay, advance_bay),)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable
+from typing import Any
 
 import structlog
 from celery import Task
@@ -21,7 +22,7 @@ QUIET = 2.0  # seconds without an attempt after the broker was out of reach; the
 _quiet_until = 0.0
 
 
-def ring(task: Task, pk: uuid.UUID) -> bool:
+def ring(task: Task[Any, Any], pk: uuid.UUID) -> bool:
     """Publish the bell for one row; False if the broker cannot be reached."""
     global _quiet_until  # noqa: PLW0603 - one broker per process
     if time.monotonic() < _quiet_until:
@@ -35,11 +36,11 @@ def ring(task: Task, pk: uuid.UUID) -> bool:
     return True
 
 
-def ring_all(task: Task, pks: Iterable[uuid.UUID]) -> int:
+def ring_all(task: Task[Any, Any], pks: Iterable[uuid.UUID]) -> int:
     """Ring for each row and return for how many the bell was published."""
     return sum(ring(task, pk) for pk in pks)
 
 
-def ring_on_commit(task: Task, pk: uuid.UUID) -> None:
+def ring_on_commit(task: Task[Any, Any], pk: uuid.UUID) -> None:
     """Ring after the transaction that owes the work has committed, and not if it does not."""
     transaction.on_commit(lambda: ring(task, pk), robust=True)

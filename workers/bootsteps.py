@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 PR_SET_PDEATHSIG = 1
 
 
-class LeaseKeeper(bootsteps.StartStopStep):  # type: ignore[misc]
+class LeaseKeeper(bootsteps.StartStopStep):
     """Keeps the leases of a worker for as long as anything in it may hold one."""
 
     requires = ("celery.worker.components:Pool",)
@@ -35,7 +35,7 @@ class LeaseKeeper(bootsteps.StartStopStep):  # type: ignore[misc]
     def start(self, worker: Any) -> None:
         """Register before the first bell is heard, and hear of every child's death."""
         pool = getattr(worker.pool, "_pool", None)
-        if hasattr(pool, "on_process_down"):
+        if pool is not None and hasattr(pool, "on_process_down"):
             on_process_down = pool.on_process_down
 
             def tell(process: Any) -> None:

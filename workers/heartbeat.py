@@ -118,7 +118,10 @@ class Heartbeat(threading.Thread):
             self._dead_children.put(dead_pid)
         if self._safe and not local.lease_is_safe():
             self._safe = False
-            log.error("could not renew for two thirds of the lease; claims stop, work is abandoned", error=str(error))
+            log.error(
+                "could not renew for two thirds of the lease; claims stop, work is abandoned",
+                error=str(error),
+            )
 
     def _give_up(self, pid: int) -> None:
         for model in self._models:

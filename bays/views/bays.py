@@ -51,7 +51,9 @@ class Bays(BayView):
                 bays = bays.filter(**{name: request.query_params[name]})
         page = paginate(request, bays, sort_keys=SORT_KEYS, default="id")
         show = bay_detail if self.detail else bay_summary
-        document: dict[str, object] = {self.words.bays: [show(bay, self.words, self.base) for bay in page.rows]}
+        document: dict[str, object] = {
+            self.words.bays: [show(bay, self.words, self.base) for bay in page.rows]
+        }
         if page.next:
             document["next"] = page.next
         return Response(document)

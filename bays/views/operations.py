@@ -10,7 +10,6 @@ from rest_framework.response import Response
 
 from api.pages import paginate
 from api.problems import BadRequest, NotFound
-from bays.serializers import moment
 from bays.states import BAY
 from bays.views.base import BayView
 from lifecycle.models import Event, Operation

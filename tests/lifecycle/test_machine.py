@@ -34,7 +34,9 @@ class EveryMachineTests(SimpleTestCase):
     def test_there_are_machines_to_walk(self) -> None:
         self.assertIn("bay", [machine.name for machine in MACHINES])
 
-    def test_every_busy_state_can_succeed_can_fail_and_says_what_happens_when_its_holder_is_lost(self) -> None:
+    def test_every_busy_state_can_succeed_can_fail_and_says_what_happens_when_its_holder_is_lost(
+        self,
+    ) -> None:
         for machine in MACHINES:
             for status, busy in machine.busy.items():
                 with self.subTest(machine=machine.name, status=status):
@@ -76,9 +78,15 @@ class MachineTests(SimpleTestCase):
             "a failure that counts as success": {
                 "outcomes": [made, Outcome("failed", frozenset({"MAKING"}), "BROKEN", succeeded=True)]
             },
-            "a state that can never be left": {"requests": [Request("remake", frozenset({"MADE"}), "MAKING")]},
-            "a request that ends at rest": {"requests": [Request("remake", frozenset({"MADE", "BROKEN"}), "MADE")]},
-            "a request from an unknown state": {"requests": [Request("remake", frozenset({"LOST"}), "MAKING")]},
+            "a state that can never be left": {
+                "requests": [Request("remake", frozenset({"MADE"}), "MAKING")]
+            },
+            "a request that ends at rest": {
+                "requests": [Request("remake", frozenset({"MADE", "BROKEN"}), "MADE")]
+            },
+            "a request from an unknown state": {
+                "requests": [Request("remake", frozenset({"LOST"}), "MAKING")]
+            },
             "an outcome from rest": {
                 "outcomes": [made, failed, Outcome("decay", frozenset({"MADE"}), "BROKEN", succeeded=False)]
             },

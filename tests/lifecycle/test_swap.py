@@ -17,7 +17,10 @@ class SwapTests(TestCase):
 
     def test_it_writes_the_row_that_meets_the_conditions_and_returns_it(self) -> None:
         row = swap(
-            Bay, pk=self.bay.pk, status=Status.CREATE_IN_PROGRESS, values={"epoch": F("epoch") + 1, "labels": {"a": "b"}}
+            Bay,
+            pk=self.bay.pk,
+            status=Status.CREATE_IN_PROGRESS,
+            values={"epoch": F("epoch") + 1, "labels": {"a": "b"}},
         )
         assert row is not None
         self.assertEqual((row.pk, row.epoch, row.labels), (self.bay.pk, 1, {"a": "b"}))

@@ -18,9 +18,11 @@ class Command(BaseCommand):
     help = "Write docs/states/<resource>.md from the transition tables."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--check", action="store_true", help="change nothing; fail if a diagram is out of date")
+        parser.add_argument(
+            "--check", action="store_true", help="change nothing; fail if a diagram is out of date"
+        )
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401 - argparse
+    def handle(self, *args: object, **options: Any) -> None:
         folder = Path(settings.BASE_DIR) / "docs" / "states"
         for model in apps.get_models():
             if not issubclass(model, Leased):

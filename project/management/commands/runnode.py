@@ -12,26 +12,29 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
+from django.db.models.functions import Now
 
 from deploy.supervise import Child, Supervisor
 from lifecycle import leases
 from lifecycle.models import Node
-from workers.bootsteps import bell_of, leased_models
 from workers import bell
+from workers.bootsteps import bell_of, leased_models
 
 
 class Command(BaseCommand):
     help = "Run a whole node (API, worker, beat) in the foreground; SIGTERM drains it."
-    requires_system_checks = "__all__"  # type: ignore[assignment]
+    requires_system_checks = "__all__"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--name", default=os.uname().nodename, help="the node's label (default: host name)")
+        parser.add_argument(
+            "--name", default=os.uname().nodename, help="the node's label (default: host name)"
+        )
         parser.add_argument("--bind", default="127.0.0.1:8000", help="address and port of the API")
         parser.add_argument("--concurrency", type=int, default=settings.CELERY_WORKER_CONCURRENCY)
         parser.add_argument("--log-dir", type=Path, help="one log file per process (default: standard error)")
         parser.add_argument("--pid-file", type=Path, help="where the pids of the processes are kept, as JSON")
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401 - argparse
+    def handle(self, *args: object, **options: Any) -> None:
         node = _NodeProcesses(options["name"], options["log_dir"])
         connection.close()
         supervisor = Supervisor(
@@ -69,7 +72,7 @@ def give_up_node(child: Child, pid: int, status: int) -> None:
         for model in leased_models():
             rows = leases.give_up(model, node_id, why=f"worker {pid} ended with status {status}")
             bell.ring_all(bell_of(model), (row.pk for row in rows))
-        Node.objects.filter(pk=node_id, stopped_at=None).update(stopped_at=leases.Now())
+        Node.objects.filter(pk=node_id, stopped_at=None).update(stopped_at=Now())
     except DatabaseError as error:
         sys.stderr.write(f"could not give up the leases of worker {pid}; they will run out: {error}\n")
     finally:

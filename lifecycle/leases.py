@@ -16,7 +16,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, Expression, F, Q, Value, When
+from django.db.models import Case, Expression, F, Q, TextField, Value, When
 from django.db.models.functions import Coalesce, Now
 
 from lifecycle import local
@@ -129,7 +129,7 @@ def rest(
     if clean:
         values |= {"attempts": 0, "taken_from": None}
     if retry:
-        values["status_reason"] = _if(same, Value(retry), F("status_reason"))
+        values["status_reason"] = _if(same, Value(retry, TextField()), F("status_reason"))
     with transaction.atomic():
         row = swap(type(held.row), values=values, **held.fence)
         if row is not None and retry:

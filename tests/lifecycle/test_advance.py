@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from unittest.mock import patch
+
+from django.db.models.functions import Now
+from django.test import TestCase
+
+from bays.models import Bay
+from bays.states import BAY, Status
+from lifecycle import leases, local
+from lifecycle.advance import LONGEST_WAIT, advance, backoff
+from lifecycle.leases import Held
+from lifecycle.machine import Busy, Machine, WhenLost
+from lifecycle.models import Event, Operation
+from lifecycle.outcome import Again, Done, Failed, Retry, StepOutcome, Watch
+from lifecycle.requests import Asked, request
+from tests import make
+
+
+class AdvanceTests(TestCase):
+    def setUp(self) -> None:
+        self.bay = make.bay()
+        self.calls = 0
+
+    def take_step(self, outcome: StepOutcome | Exception) -> bool:
+        def step(_held: Held[Bay]) -> StepOutcome:
+            self.calls += 1
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        return advance(Bay, self.bay.pk, dict.fromkeys(BAY.busy, step))
+
+    def test_done_moves_the_row_and_nothing_is_left_to_do(self) -> None:
+        self.assertFalse(self.take_step(Done("created")))
+        self.assertEqual(Bay.objects.get().status, Status.CREATE_COMPLETE)
+        self.assertFalse(self.take_step(Done("created")))
+        self.assertEqual(self.calls, 1)
+
+    def test_failed_makes_the_failed_move_of_the_state_with_its_reason(self) -> None:
+        self.take_step(Failed("no room"))
+        row = Bay.objects.get()
+        self.assertEqual((row.status, row.status_reason), (Status.CREATE_FAILED, "no room"))
+        self.assertEqual(Operation.objects.get().reason, "no room")
+
+    def test_again_at_once_rings_and_again_later_does_not(self) -> None:
+        self.assertTrue(self.take_step(Again()))
+        self.assertFalse(self.take_step(Again(timedelta(minutes=1))))
+        self.assertFalse(self.take_step(Again()))
+        self.assertEqual(self.calls, 2)
+
+    def test_watch_leaves_the_row_to_the_synchronizer(self) -> None:
+        self.assertFalse(self.take_step(Watch(timedelta(0))))
+        self.assertTrue(Bay.objects.get().watched)
+        self.assertFalse(self.take_step(Done("created")))
+        self.assertEqual(self.calls, 1)
+
+    def test_retries_come_slower_and_do_not_use_up_the_attempts(self) -> None:
+        with self.settings(MAX_ATTEMPTS=2):
+            for number in range(5):
+                Bay.objects.update(not_before=Now())
+                self.take_step(Retry("Heat: out of reach"))
+                self.assertEqual(Bay.objects.get().retries, number + 1)
+        self.assertEqual(Bay.objects.get().status, Status.CREATE_IN_PROGRESS)
+        self.assertEqual([backoff(n).seconds for n in range(4)], [1, 2, 4, 8])
+        self.assertEqual(backoff(10**6), LONGEST_WAIT)
+
+    def test_a_step_that_breaks_is_tried_again_but_not_for_ever(self) -> None:
+        with self.settings(MAX_ATTEMPTS=3), self.assertLogs("lifecycle.advance", "ERROR"):
+            for _ in range(5):
+                Bay.objects.update(not_before=Now())
+                self.take_step(ZeroDivisionError())
+        self.assertEqual(self.calls, 3)
+        row = Bay.objects.get()
+        self.assertEqual(row.status, Status.CREATE_FAILED)
+        self.assertIn("Gave up after 3 attempts", row.status_reason)
+
+    def test_a_step_that_kills_its_worker_is_not_tried_for_ever(self) -> None:
+        """A killed worker writes nothing: the attempt was counted at the claim."""
+        with self.settings(MAX_ATTEMPTS=3):
+            for _ in range(3):
+                self.assertIsNotNone(leases.claim(Bay, self.bay.pk))
+                Bay.objects.update(lease_until=Now() - timedelta(seconds=1))
+            self.take_step(Done("created"))
+        self.assertEqual((self.calls, Bay.objects.get().status), (0, Status.CREATE_FAILED))
+
+    def test_past_its_deadline_a_row_fails_without_a_step(self) -> None:
+        Bay.objects.update(deadline_at=Now() - timedelta(seconds=1), status_reason="Heat: out of reach")
+        self.take_step(Done("created"))
+        row = Bay.objects.get()
+        self.assertEqual((self.calls, row.status), (0, Status.CREATE_FAILED))
+        self.assertIn("Deadline passed", row.status_reason)
+        self.assertIn("Heat: out of reach", row.status_reason)
+
+    def test_lost_work_that_cannot_be_taken_up_half_way_fails(self) -> None:
+        leases.claim(Bay, self.bay.pk)
+        Bay.objects.update(lease_until=Now() - timedelta(seconds=1))
+        busy = {**BAY.busy, Status.CREATE_IN_PROGRESS: Busy(WhenLost.FAIL, timedelta(hours=1), "create_failed")}
+        fragile = Machine(
+            "bay",
+            statuses=BAY.statuses,
+            births=BAY.births,
+            busy=busy,
+            requests=list(BAY.requests.values()),
+            outcomes=list(BAY.outcomes.values()),
+        )
+        with patch.object(Bay, "machine", fragile):
+            self.take_step(Done("created"))
+        self.assertEqual((self.calls, Bay.objects.get().status), (0, Status.CREATE_FAILED))
+
+    def test_lost_work_that_can_be_resumed_goes_on(self) -> None:
+        leases.claim(Bay, self.bay.pk)
+        leases.give_up(Bay, local.node_id, why="worker died")
+        self.take_step(Done("created"))
+        self.assertEqual((self.calls, Bay.objects.get().status), (1, Status.CREATE_COMPLETE))
+
+    def test_an_overtaken_step_rings_for_the_request_that_overtook_it(self) -> None:
+        def step(held: Held[Bay]) -> StepOutcome:
+            request(held.row, "delete", Asked("u" * 32, make.PROJECT), name="bay1")
+            return Done("created")
+
+        self.assertTrue(advance(Bay, self.bay.pk, {Status.CREATE_IN_PROGRESS: step}))
+        self.assertEqual(Bay.objects.get().status, Status.DELETE_IN_PROGRESS)
+
+    def test_a_late_step_changes_nothing(self) -> None:
+        def step(_held: Held[Bay]) -> StepOutcome:
+            Bay.objects.update(lease_until=Now() - timedelta(seconds=1))
+            self.assertIsNotNone(leases.claim(Bay, self.bay.pk))
+            return Done("created")
+
+        self.assertFalse(advance(Bay, self.bay.pk, {Status.CREATE_IN_PROGRESS: step}))
+        row = Bay.objects.get()
+        self.assertEqual((row.status, row.epoch), (Status.CREATE_IN_PROGRESS, 2))
+        self.assertFalse(Event.objects.filter(event="created").exists())
+
+
+class MayClaimTests(TestCase):
+    def setUp(self) -> None:
+        self.bay = make.bay()
+        self.addCleanup(local.mark_renewed, local.last_renewed())
+
+    def assert_no_claim(self) -> None:
+        advance(Bay, self.bay.pk, {})
+        self.assertEqual(Bay.objects.get().epoch, 0)
+
+    def test_a_node_that_could_not_renew_for_two_thirds_of_the_lease_claims_nothing(self) -> None:
+        with self.settings(LEASE=5):
+            local.mark_renewed(time.monotonic() - 3.4)
+            self.assert_no_claim()
+
+    def test_a_draining_node_claims_nothing(self) -> None:
+        with patch.object(local, "draining", return_value=True):
+            self.assert_no_claim()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connections, models, router
 from django.db.models.expressions import BaseExpression, Subquery
 from django.db.models.sql import Query, UpdateQuery
@@ -74,8 +75,9 @@ def _refuse_subqueries(expressions: Iterable[Any]) -> None:
 def _returning(model: type[M], update: UpdateQuery) -> list[M]:
     using = router.db_for_write(model)
     compiler = update.get_compiler(using)
-    sql, params = compiler.as_sql()
-    if not sql:
+    try:
+        sql, params = compiler.as_sql()
+    except EmptyResultSet:  # a condition that no row can meet, such as pk__in=[]
         return []
     fields = model._meta.concrete_fields  # noqa: SLF001
     connection = connections[using]

@@ -14,13 +14,5 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 app = Celery("roadstead")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-
-
-@app.on_after_configure.connect
-def _take_part(sender: Celery, **_: object) -> None:
-    from workers.bootsteps import LeaseKeeper  # noqa: PLC0415 - models load after the settings
-
-    sender.steps["worker"].add(LeaseKeeper)
-
-
+app.steps["worker"].add("workers.bootsteps:LeaseKeeper")  # by name: models load after the settings
 app.autodiscover_tasks()

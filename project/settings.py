@@ -6,6 +6,8 @@ Values that must fit each other (lease, step limit, intervals) are cross-checked
 
 from __future__ import annotations
 
+import sys
+
 import dj_database_url
 
 from project import env, logs
@@ -174,6 +176,8 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "api.problems.handler",
     "UNAUTHENTICATED_USER": None,
 }
+USE_X_FORWARDED_HOST = env.flag("BEHIND_PROXY", default=False)  # links carry the host that the client used
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # probes speak plain HTTP
 API_BODY_BYTES = 1024 * 1024
 API_BODY_DEPTH = 32
 API_PAGE_LIMIT = 1000  # the default and the most
@@ -199,4 +203,5 @@ X_FRAME_OPTIONS = "DENY"
 LOGGING_CONFIG = None
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
 logs.configure(level=LOG_LEVEL, json=env.flag("LOG_JSON", default=False))
+TESTING = "test" in sys.argv[1:2]  # tests run inside a transaction each
 TEST_RUNNER = "tests.runner.Runner"

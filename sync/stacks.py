@@ -6,6 +6,7 @@ stack missing from a list is asked for by its id there before anything is conclu
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -28,6 +29,7 @@ from workers import bell
 
 log = structlog.get_logger(__name__)
 
+TICK = 5.0  # seconds after which a tick leaves the rest to the next one, on whichever node
 DRIFT = "drift"
 DRIFT_PAUSE = timedelta(minutes=5)
 SETTLED = (Status.CREATE_COMPLETE, Status.UPDATE_COMPLETE)
@@ -48,10 +50,16 @@ def watch() -> int:
 
 
 def _slices() -> Iterable[list[Bay]]:
-    """Yield slices of watched bays until none is due; a slice is due again one poll interval later."""
+    """Yield slices of watched bays until none is due or the tick has lasted long enough.
+
+    A slice is due again one poll interval later.
+    """
     wanted = Q(watched=True, not_before__lte=Now())
     values = {"not_before": Now() + timedelta(seconds=settings.HEAT_POLL)}
-    while bays := leases.take_slice(Bay, wanted, limit=IDS_PER_CALL, values=values):
+    end = time.monotonic() + TICK
+    while time.monotonic() < end and (
+        bays := leases.take_slice(Bay, wanted, limit=IDS_PER_CALL, values=values)
+    ):
         yield bays
 
 

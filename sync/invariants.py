@@ -1,0 +1,147 @@
+"""What must hold at every moment, whatever has died: checked on the rows, and on the stacks that Heat has.
+
+Operators run it as `manage.py check_invariants`; the fault tests end with it. Each check yields a sentence per
+violation. What needs a moment by design (a take-over, a bell) is given GRACE before it counts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import groupby
+
+from django.db.models import Count
+from django.db.models.functions import Now
+
+from bays.models import Bay, Quota
+from bays.states import Status
+from bays.steps import OWNER_TAG, heat
+from lifecycle.machine import Machine, Outcome, Request
+from lifecycle.models import Event, Operation
+from sync.orphans import bay_of, orphans
+from sync.registry import RESOURCES
+
+GRACE = timedelta(seconds=30)
+ON_THE_WAY = {"take_over", "give_up", "retry"}  # events that are no moves
+
+
+def violations(*, with_heat: bool = True) -> Iterator[str]:
+    """Yield every violation found, in words.
+
+    :raises CloudError: Heat was to be asked and could not be.
+    """
+    for check in (*ROW_CHECKS, *(HEAT_CHECKS if with_heat else ())):
+        yield from check()
+
+
+def no_row_is_stuck() -> Iterator[str]:
+    """Busy rows meet their deadline, and a lease that has run out is taken over."""
+    for resource in RESOURCES:
+        model, name = resource.model, resource.model.machine.name
+        rows = model._default_manager.filter(status__in=list(model.machine.busy))  # noqa: SLF001
+        for row in rows.filter(deadline_at__lt=Now() - GRACE):
+            yield f"{name} {row.pk} is {row.status} past its deadline {row.deadline_at}"
+        for row in rows.filter(holder__isnull=False, lease_until__lt=Now() - GRACE):
+            yield f"{name} {row.pk} is held by {row.holder_id} under a lease that ran out at {row.lease_until}"
+        for row in rows.filter(holder=None, watched=False, not_before__lt=Now() - GRACE):
+            yield f"{name} {row.pk} is {row.status} and due since {row.not_before}, and nobody takes it up"
+        for row in rows.filter(watched=True, not_before__lt=Now() - GRACE):
+            yield f"{name} {row.pk} is watched, but was not looked at since {row.not_before}"
+
+
+def every_request_has_one_outcome() -> Iterator[str]:
+    """An open operation is its resource's current one; a finished one ended by exactly one outcome."""
+    for resource in RESOURCES:
+        model, machine = resource.model, resource.model.machine
+        current = set(
+            model._default_manager.filter(operation__isnull=False).values_list("operation_id", "pk")  # noqa: SLF001
+        )
+        open_ones = Operation.objects.filter(resource_type=machine.name, finished_at=None)
+        found = set(open_ones.values_list("pk", "resource_id"))
+        for operation_id, pk in found - current:
+            yield f"operation {operation_id} is open, but {machine.name} {pk} does not work on it"
+        for operation_id, pk in current - found:
+            yield f"{machine.name} {pk} works on operation {operation_id}, which is not open or not its own"
+        ended = (
+            Event.objects.filter(resource_type=machine.name, event__in=list(machine.outcomes))
+            .values("operation_id")
+            .annotate(events_seen=Count("pk"))
+        )
+        for row in ended.filter(events_seen__gt=1):
+            yield f"operation {row['operation_id']} ended {row['events_seen']} times"
+
+
+def events_form_a_legal_path() -> Iterator[str]:
+    """Each resource's events lead from its birth along the table to its status, and epochs never fall."""
+    for resource in RESOURCES:
+        machine = resource.model.machine
+        now = dict(resource.model._default_manager.values_list("pk", "status"))  # noqa: SLF001
+        events = Event.objects.filter(resource_type=machine.name).order_by("resource_id", "pk")
+        for pk, path in groupby(events.iterator(), key=lambda event: event.resource_id):
+            yield from _walk(machine, list(path), now.get(pk))
+
+
+def _walk(machine: Machine, path: list[Event], status: str | None) -> Iterator[str]:
+    who = f"{machine.name} {path[0].resource_id}"
+    moves = {(move.event, source, move.target) for move in _moves(machine) for source in move.sources}
+    epoch, at = 0, None
+    for event in path:
+        if event.epoch < epoch:
+            yield f"{who}: epoch fell from {epoch} to {event.epoch} at event {event.pk} ({event.event})"
+        epoch = max(epoch, event.epoch)
+        if event.event in ON_THE_WAY:
+            continue
+        if at is not None and event.from_status != at:
+            yield f"{who}: was {at}, but event {event.pk} ({event.event}) moved it from {event.from_status}"
+        if (event.event, event.from_status, event.to_status) not in moves:
+            yield f"{who}: {event.event} does not lead from {event.from_status} to {event.to_status}"
+        at = event.to_status
+    if status is not None and at is not None and status != at:
+        yield f"{who}: its status is {status}, but its events lead to {at}"
+
+
+def _moves(machine: Machine) -> list[Request | Outcome]:
+    return [*machine.requests.values(), *machine.outcomes.values()]
+
+
+def quotas_equal_what_is_there() -> Iterator[str]:
+    """The count of each project's bays is the number of its rows, as the accepting transactions keep it."""
+    there = Counter(Bay.objects.values_list("project_id", flat=True))
+    counted = {quota.project_id: quota.used for quota in Quota.objects.all()}
+    for project_id in there.keys() | counted.keys():
+        if there[project_id] != counted.get(project_id, 0):
+            yield f"project {project_id} has {there[project_id]} bays, its quota says {counted.get(project_id, 0)}"
+
+
+def one_stack_per_bay() -> Iterator[str]:
+    """No bay has two stacks, a finished bay has its own, and no stack is nobody's.
+
+    :raises CloudError: Heat could not be asked.
+    """
+    complete = Bay.objects.filter(
+        status__in=[Status.CREATE_COMPLETE, Status.UPDATE_COMPLETE], health_status="HEALTHY"
+    )
+    finished = set(complete.values_list("pk", "stack_id"))
+    stacks = [stack for stack in heat().tagged(OWNER_TAG) if stack.state != "DELETE_COMPLETE"]
+    made_for = Counter(bay_of(stack) for stack in stacks if stack.action != "DELETE")
+    for bay_id, count in made_for.items():
+        if bay_id is not None and count > 1:
+            yield f"bay {bay_id} has {count} stacks"
+    there = {(bay_of(stack), stack.id) for stack in stacks}
+    still = set(complete.values_list("pk", "stack_id"))  # not those that a request has moved meanwhile
+    for bay_id, stack_id in (finished & still) - there:
+        yield f"bay {bay_id} is complete, but its stack {stack_id} is not in Heat"
+    for stack in orphans():
+        if stack.action != "DELETE":
+            yield f"stack {stack.id} ({stack.name}, {stack.state}) belongs to no bay"
+
+
+Check = Callable[[], Iterator[str]]
+ROW_CHECKS: tuple[Check, ...] = (
+    no_row_is_stuck,
+    every_request_has_one_outcome,
+    events_form_a_legal_path,
+    quotas_equal_what_is_there,
+)
+HEAT_CHECKS: tuple[Check, ...] = (one_stack_per_bay,)

@@ -1,0 +1,212 @@
+"""Everything that is refused or goes wrong, and how each service tells it.
+
+A Problem carries a status, a short code and a sentence for the user. Whatever else escapes a view is
+translated here; what has no translation is a fault of ours: logged with its trace by Django, and told as a
+bare 500.
+"""
+
+from __future__ import annotations
+
+import http
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import structlog
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404
+from rest_framework import exceptions as drf
+from rest_framework.response import Response
+
+from lifecycle import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from api.versions import Version
+
+logger = structlog.get_logger(__name__)
+
+
+class Problem(Exception):
+    """A refusal that the user is told about."""
+
+    status: ClassVar[int] = 500
+    code: str = "internal-error"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or type(self).code
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """Return further fields for an error body that has room for them."""
+        return {}
+
+
+class BadRequest(Problem):
+    """The request cannot be understood, or asks for something that cannot be."""
+
+    status = 400
+    code = "bad-request"
+
+
+class Unauthorized(Problem):
+    """Nobody is known to be calling."""
+
+    status = 401
+    code = "unauthorized"
+
+
+class Forbidden(Problem):
+    """The caller may not do this."""
+
+    status = 403
+    code = "forbidden"
+
+
+class OverQuota(Forbidden):
+    """The project has no room for one more (403 and not 413: so Magnum's users know it)."""
+
+    code = "over-quota"
+
+
+class NotFound(Problem):
+    """There is no such thing, or none that the caller may see."""
+
+    status = 404
+    code = "not-found"
+
+
+class MethodNotAllowed(Problem):
+    """The route has no such method."""
+
+    status = 405
+    code = "method-not-allowed"
+
+
+class VersionNotAcceptable(Problem):
+    """The microversion asked for does not exist."""
+
+    status = 406
+    code = "microversion-unsupported"
+
+    def __init__(self, message: str, minimum: Version, maximum: Version) -> None:
+        super().__init__(message)
+        self.minimum = minimum
+        self.maximum = maximum
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        return {"min_version": str(self.minimum), "max_version": str(self.maximum)}
+
+
+class Conflict(Problem):
+    """The state of things does not allow it now."""
+
+    status = 409
+    code = "conflict"
+
+
+class TooLarge(Problem):
+    """The body is longer than we read."""
+
+    status = 413
+    code = "too-large"
+
+
+class Unavailable(Problem):
+    """Something that we need does not answer; the same request may succeed in a moment."""
+
+    status = 503
+    code = "unavailable"
+
+
+class _Other(Problem):
+    """A refusal of the framework's that has no class above."""
+
+    def __init__(self, message: str, *, status: int, code: str) -> None:
+        super().__init__(message, code=code)
+        self.status = status  # type: ignore[misc]
+
+
+def translate(exc: Exception) -> Problem | None:  # noqa: PLR0911 (a table)
+    """Return what a user may be told about an exception; None where it is a fault of ours."""
+    match exc:
+        case Problem():
+            return exc
+        case errors.StateConflict():
+            return Conflict(str(exc), code="state-conflict")
+        case errors.Missing() | Http404():
+            return NotFound(str(exc) or "The resource could not be found.")
+        case drf.ValidationError():
+            return BadRequest(sentence(exc.detail))
+        case drf.APIException():
+            code = exc.default_code.replace("_", "-")
+            return _Other(sentence(exc.detail), status=exc.status_code, code=code)
+        case PermissionDenied():
+            return Forbidden(str(exc) or "You are not authorized to perform the requested action.")
+        case RequestDataTooBig():
+            return TooLarge("The request's body is too large.")
+        case SuspiciousOperation():
+            return BadRequest("The request was refused: its host or its form is not acceptable.")
+        case OperationalError() | InterfaceError():
+            logger.error("database unavailable", exc_info=exc)
+            return Unavailable(
+                "The database does not answer. Try again in a moment.", code="database-unavailable"
+            )
+    return None
+
+
+def sentence(detail: Any) -> str:
+    """Return a validation error as one line that names the fields."""
+    if isinstance(detail, dict):
+        parts = (
+            sentence(value) if key == "non_field_errors" else f"{key}: {sentence(value)}"
+            for key, value in detail.items()
+        )
+        return " ".join(part for part in parts if part)
+    if isinstance(detail, list):
+        return " ".join(part for part in map(sentence, detail) if part)
+    return str(detail)
+
+
+def body(problem: Problem, *, service: str | None, request_id: str) -> dict[str, Any]:
+    """Return the error document in the shape of the service's own clients."""
+    if service == "container-infra":
+        code = (
+            "magnum" if isinstance(problem, VersionNotAcceptable) else service
+        )  # clients know Magnum's word
+        error = {
+            "status": problem.status,
+            "code": f"{code}.{problem.code}",
+            "title": problem.message.split(". ", 1)[0].rstrip("."),
+            "detail": problem.message,
+            "links": [],
+            "request_id": request_id,
+            **problem.extra,
+        }
+        return {"errors": [error]}
+    title = http.HTTPStatus(problem.status).phrase
+    return {"error": {"code": problem.status, "title": title, "message": problem.message}}
+
+
+def handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
+    """Answer for an exception that left a view (DRF's EXCEPTION_HANDLER)."""
+    problem = translate(exc)
+    if problem is None:
+        return None
+    view, request = context["view"], context["request"]
+    service = getattr(view, "service", None)
+    response = Response(
+        body(problem, service=service and service.type, request_id=getattr(request, "request_id", "")),
+        status=problem.status,
+    )
+    challenge = getattr(exc, "auth_header", None)
+    if problem.status == Unauthorized.status:
+        challenge = challenge or view.get_authenticate_header(request)
+    if challenge:
+        response["WWW-Authenticate"] = challenge
+    if isinstance(problem, Unavailable):
+        response["Retry-After"] = "1"
+    return response

@@ -1,0 +1,79 @@
+"""The base of every view: authentication, policy, version, problems and headers, once.
+
+A view says which service it belongs to and which policy rule each of its methods needs; a method without a
+rule is refused. Who calls and what a rule means is decided by the classes in DRF's settings.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rest_framework.views import APIView
+
+from api.problems import BadRequest, MethodNotAllowed, NotFound
+from api.requests import request_id_of
+from api.versions import HEADER, Service, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rest_framework.request import Request
+    from rest_framework.response import Response
+
+
+class ResourceView(APIView):
+    """A route of a service."""
+
+    service: ClassVar[Service]
+    policy: ClassVar[Mapping[str, str]] = {}
+    since: ClassVar[Version | None] = None
+    """The microversion that brought the route; older requests do not see it."""
+
+    http_method_names = ["get", "post", "put", "patch", "delete", "head"]
+
+    _version: Version | None = None
+
+    @property
+    def version(self) -> Version:
+        """Return the microversion of this request."""
+        return self._version or self.service.minimum
+
+    @property
+    def request_id(self) -> str:
+        return request_id_of(self.request)
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        """Check all that can be checked before the method runs; the routes' own words first."""
+        if "\x00" in request.path_info:
+            raise NotFound("The resource could not be found.")
+        if any("\x00" in text for key, values in request.query_params.lists() for text in (key, *values)):
+            raise BadRequest("The query holds a NUL character.")
+        super().initial(request, *args, **kwargs)
+
+    def determine_version(self, request: Request, *args: object, **kwargs: object) -> tuple[Any, Any]:
+        """Return the microversion, in DRF's form."""
+        del args, kwargs
+        if self.service.history:
+            self._version = self.service.negotiate(request.headers.get(HEADER))
+        return self._version, None
+
+    def check_permissions(self, request: Request) -> None:
+        """Refuse a method or a version that the route has not, then ask the policy."""
+        if request.method not in self.allowed_methods:
+            raise MethodNotAllowed(f"The method {str(request.method)[:16]} is not allowed for this resource.")
+        if self.since and self.version < self.since:
+            raise NotFound(f"The resource could not be found; it is there from version {self.since} on.")
+        super().check_permissions(request)
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: object, **kwargs: object
+    ) -> Response:
+        """Say which version answered and which there are."""
+        if self.service.history:
+            service = self.service
+            if self._version:
+                response[HEADER] = f"{service.type} {self._version}"
+            response["OpenStack-API-Minimum-Version"] = f"{service.type} {service.minimum}"
+            response["OpenStack-API-Maximum-Version"] = f"{service.type} {service.maximum}"
+            self.headers["Vary"] = HEADER
+        return super().finalize_response(request, response, *args, **kwargs)

@@ -1,0 +1,56 @@
+"""Users, projects and roles in the Django admin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+
+from identity.models import Assignment, Project, User
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+class Assignments(admin.TabularInline):  # type: ignore[type-arg]
+    """The roles of one user, on the user's own page."""
+
+    model = Assignment
+    extra = 0
+    autocomplete_fields = ["project"]
+
+
+@admin.register(User)
+class RoadsteadUserAdmin(UserAdmin):  # type: ignore[type-arg]
+    """Django's own page for users, with roles in projects."""
+
+    list_display = ["username", "id", "email", "is_active", "is_staff", "last_login"]
+    search_fields = ["username", "id", "email"]
+    readonly_fields = ["id", "last_login", "date_joined"]
+    inlines = [Assignments]
+
+
+@admin.register(Project)
+class ProjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Projects. They are disabled, not deleted: what they own would be left without an owner."""
+
+    list_display = ["name", "id", "description", "enabled", "created_at"]
+    list_filter = ["enabled"]
+    search_fields = ["name", "id", "description"]
+    readonly_fields = ["id", "created_at"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Project | None = None) -> bool:
+        """Refuse."""
+        return False
+
+
+@admin.register(Assignment)
+class AssignmentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Who is what, and where."""
+
+    list_display = ["user", "project", "role"]
+    list_filter = ["role", "project"]
+    list_select_related = ["user", "project"]
+    search_fields = ["user__username", "user__id", "project__name", "project__id"]
+    autocomplete_fields = ["user", "project"]

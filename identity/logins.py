@@ -1,0 +1,140 @@
+"""What `POST /v3/auth/tokens` asks, read strictly, and the one way to answer it: a token or a plain 401."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import structlog
+from django.contrib.auth.hashers import make_password
+from rest_framework import serializers
+
+from api import fields
+from api.problems import Unauthorized
+from identity import tokens
+from identity.models import DOMAIN, Project, User
+
+if TYPE_CHECKING:
+    from identity.tokens import Checked
+
+logger = structlog.get_logger(__name__)
+
+MAX_PASSWORD: Final = 4096  # as Keystone's; hashing a longer one is work for nothing
+
+
+class _Domain(serializers.Serializer[Any]):
+    id = fields.Text(required=False, max_length=255)
+    name = fields.Text(required=False, max_length=255)
+
+
+class _Named(serializers.Serializer[Any]):
+    id = fields.Text(required=False, max_length=255)
+    name = fields.Text(required=False, max_length=255)
+    domain = _Domain(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not {"id", "name"} & attrs.keys():
+            raise serializers.ValidationError("Either id or name is required.")
+        return attrs
+
+
+class _User(_Named):
+    password = fields.Text(max_length=MAX_PASSWORD, allow_blank=True)
+
+
+class _Password(serializers.Serializer[Any]):
+    user = _User()
+
+
+class _Token(serializers.Serializer[Any]):
+    id = fields.Text(max_length=tokens.MAX_LENGTH)
+
+
+class _Identity(serializers.Serializer[Any]):
+    methods = serializers.ListField(child=fields.Text(max_length=64), min_length=1, max_length=1)
+    password = _Password(required=False)
+    token = _Token(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        method = attrs["methods"][0]
+        if method in ("password", "token") and method not in attrs:
+            raise serializers.ValidationError(f"{method}: This field is required.")
+        return attrs
+
+
+class _Scope(serializers.Serializer[Any]):
+    project = _Named(required=False)
+    domain = serializers.DictField(required=False)
+    system = serializers.DictField(required=False)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return {} if data == "unscoped" else super().to_internal_value(data)
+
+
+class _Auth(serializers.Serializer[Any]):
+    identity = _Identity()
+    scope = _Scope(required=False, allow_null=True)
+
+
+class LoginSerializer(serializers.Serializer[Any]):
+    """The body of a login: exactly one method, password or token, and a project as scope or none."""
+
+    auth = _Auth()
+
+
+def log_in(auth: dict[str, Any]) -> tuple[str, Checked]:
+    """Return a new token, and what it is good for.
+
+    :raises Unauthorized: for whatever reason; the reason is in the log, not in the answer.
+    """
+    identity, scope = auth["identity"], auth.get("scope") or {}
+    project_id = _project_id(scope)
+    match identity["methods"][0]:
+        case "password":
+            text = tokens.issue(_by_password(identity["password"]["user"]), project_id)
+        case "token":
+            parent = tokens.check(identity["token"]["id"])
+            if parent is None:
+                _refuse("the token is not good")
+            text = tokens.reissue(parent.token, project_id)
+        case _:
+            _refuse("unsupported method")
+    checked = tokens.check(text)
+    if checked is None:
+        _refuse("disabled, or no role in the project")
+    return text, checked
+
+
+def _by_password(given: dict[str, Any]) -> User:
+    """Return the user; the work is the same whether there is one or not."""
+    key = {"pk": given["id"]} if "id" in given else {"username": given["name"]}
+    user = User.objects.filter(**key).first() if _our_domain(given) else None
+    if user is None:
+        make_password(given["password"])
+        _refuse("no such user")
+    if not user.check_password(given["password"]):
+        _refuse("wrong password", user_id=user.pk)
+    return user
+
+
+def _project_id(scope: dict[str, Any]) -> str | None:
+    """Return the id of the project asked for, None for no scope; an unknown one is an id that nobody has."""
+    if "domain" in scope or "system" in scope:
+        _refuse("unsupported scope")
+    project = scope.get("project")
+    if project is None:
+        return None
+    if "id" in project:
+        return str(project["id"])
+    found = Project.objects.filter(name=project["name"]).first() if _our_domain(project) else None
+    return found.pk if found else "unknown"
+
+
+def _our_domain(given: dict[str, Any]) -> bool:
+    """Tell whether the domain beside a name is the only one; ids need none."""
+    domain = given.get("domain", DOMAIN)
+    return bool("id" in given or domain.get("id") == DOMAIN["id"] or domain.get("name") == DOMAIN["name"])
+
+
+def _refuse(reason: str, **who: str) -> NoReturn:
+    logger.info("login refused", reason=reason, **who)
+    raise Unauthorized("The request you have made requires authentication.")

@@ -1,0 +1,204 @@
+"""Tokens: signed, not stored; they say who and until when. What the user may do is looked up, never carried.
+
+A check is the signature, the expiry, and one SELECT that tells whether the user is active with the same
+password, the project enabled, a role still held and the token not revoked. Its answer is kept in this process
+for a few seconds: so long a revocation made elsewhere may take to be felt here, and no longer.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
+from django.core.signing import BadSignature, Signer
+from django.db.models import Exists, OuterRef, Subquery
+from django.db.models.functions import Now
+
+from identity.callers import Caller
+from identity.models import Assignment, Project, RevokedToken, Role, User
+
+MAX_LENGTH: Final = 1024  # ours have about 300 characters
+
+_signer = Signer(salt="identity.tokens", sep=".", algorithm="sha256")
+
+
+@dataclass(frozen=True)
+class Token:
+    """What a token says."""
+
+    user_id: str
+    project_id: str | None
+    methods: tuple[str, ...]
+    audit_ids: tuple[str, ...]  # its own; and that of the first of its line, if it was had for another token
+    issued: int  # seconds since the epoch
+    expires: int
+    fingerprint: str  # of the password that it was issued under
+
+    @property
+    def issued_at(self) -> datetime:
+        return datetime.fromtimestamp(self.issued, UTC)
+
+    @property
+    def expires_at(self) -> datetime:
+        return datetime.fromtimestamp(self.expires, UTC)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A good token and whom it speaks for."""
+
+    token: Token
+    caller: Caller
+
+
+def issue(user: User, project_id: str | None) -> str:
+    """Return a new token for a user who gave the password; whether they hold a role there, `check` tells."""
+    now = int(time.time())
+    return _sign(
+        Token(
+            user_id=user.pk,
+            project_id=project_id,
+            methods=("password",),
+            audit_ids=(_audit_id(),),
+            issued=now,
+            expires=now + settings.TOKEN_LIFETIME,
+            fingerprint=_fingerprint(user),
+        )
+    )
+
+
+def reissue(parent: Token, project_id: str | None) -> str:
+    """Return a new token for the bearer of another, with another scope; it lives no longer than that one."""
+    return _sign(
+        Token(
+            user_id=parent.user_id,
+            project_id=project_id,
+            methods=("token", *(method for method in parent.methods if method != "token")),
+            audit_ids=(_audit_id(), parent.audit_ids[-1]),
+            issued=int(time.time()),
+            expires=parent.expires,
+            fingerprint=parent.fingerprint,
+        )
+    )
+
+
+def check(text: str) -> Checked | None:
+    """Return what a token is good for; None where it is not, or no longer, good."""
+    if len(text) > MAX_LENGTH:
+        return None
+    checked = _cache.get(text)
+    if checked is None:
+        token = _read(text)
+        caller = _look_up(token) if token else None
+        if not token or not caller:
+            return None
+        checked = Checked(token, caller)
+        _cache.put(text, checked)
+    return checked if time.time() < checked.token.expires else None
+
+
+def revoke(text: str, token: Token) -> None:
+    """Take a token back, here at once and elsewhere within the cache's few seconds.
+
+    Revocations that outlived their token are dropped on the way: the table stays as short as a token's life.
+    """
+    RevokedToken.objects.filter(expires_at__lt=Now()).delete()
+    RevokedToken.objects.bulk_create(
+        [RevokedToken(audit_id=token.audit_ids[0], expires_at=token.expires_at)], ignore_conflicts=True
+    )
+    _cache.drop(text)
+
+
+def forget() -> None:
+    """Drop all that this process remembers of tokens."""
+    _cache.clear()
+
+
+def _sign(token: Token) -> str:
+    return _signer.sign_object(list(vars(token).values()))
+
+
+def _audit_id() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
+
+
+def _read(text: str) -> Token | None:
+    """Return what a token of ours says that has not expired."""
+    try:
+        fields: Any = _signer.unsign_object(text)
+    except BadSignature:
+        return None
+    user_id, project_id, methods, audit_ids, issued, expires, fingerprint = fields
+    token = Token(user_id, project_id, tuple(methods), tuple(audit_ids), issued, expires, fingerprint)
+    return token if time.time() < token.expires else None
+
+
+def _look_up(token: Token) -> Caller | None:
+    """Return the caller as the database has it now: one statement."""
+    user = (
+        User.objects.filter(pk=token.user_id, is_active=True)
+        .annotate(
+            scope_name=Subquery(Project.objects.filter(pk=token.project_id, enabled=True).values("name")[:1]),
+            scope_roles=ArraySubquery(
+                Assignment.objects.filter(user_id=OuterRef("pk"), project_id=token.project_id).values("role")
+            ),
+            is_revoked=Exists(RevokedToken.objects.filter(pk=token.audit_ids[0])),
+        )
+        .first()
+    )
+    if user is None or user.is_revoked or not secrets.compare_digest(_fingerprint(user), token.fingerprint):
+        return None
+    roles = frozenset(implied.value for role in user.scope_roles for implied in Role(role).implied)
+    if token.project_id is not None and (user.scope_name is None or not roles):
+        return None
+    return Caller(user.pk, user.username, token.project_id, user.scope_name, roles)
+
+
+def _fingerprint(user: User) -> str:
+    """Return a keyed digest of the stored password: changing the password ends the tokens had by it."""
+    return user.get_session_auth_hash()[:24]
+
+
+class _Cache:
+    """Recent checks: bounded in number and age, the least recently used dropped first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: OrderedDict[str, tuple[float, Checked]] = OrderedDict()
+
+    def get(self, text: str) -> Checked | None:
+        with self._lock:
+            entry = self._held.get(text)
+            if entry is None:
+                return None
+            put_at, checked = entry
+            if time.monotonic() - put_at >= settings.TOKEN_CACHE_SECONDS:
+                del self._held[text]
+                return None
+            self._held.move_to_end(text)
+            return checked
+
+    def put(self, text: str, checked: Checked) -> None:
+        with self._lock:
+            self._held[text] = (time.monotonic(), checked)
+            while len(self._held) > settings.TOKEN_CACHE_SIZE:
+                self._held.popitem(last=False)
+
+    def drop(self, text: str) -> None:
+        with self._lock:
+            self._held.pop(text, None)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._held.clear()
+
+
+_cache = _Cache()

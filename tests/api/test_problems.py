@@ -1,0 +1,80 @@
+from django.test import SimpleTestCase
+from rest_framework.exceptions import ErrorDetail
+
+from api.problems import sentence
+from tests.identity.base import DoorCase
+
+RAISING = "/container-infra/v1/raising/"
+
+
+class ProblemTests(DoorCase):
+    def setUp(self):
+        super().setUp()
+        self.client.raise_request_exception = False
+
+    def error(self, what, status):
+        answer = self.client.get(RAISING + what, headers=self.as_user(self.carol))
+        self.assertEqual(answer.status_code, status)
+        self.assertNotIn(b"secret", answer.content)
+        self.assertNotIn(b"Traceback", answer.content)
+        (error,) = answer.json()["errors"]
+        self.assertEqual(error["status"], status)
+        self.assertEqual(error["request_id"], answer["x-openstack-request-id"])
+        self.assertEqual(error["links"], [])
+        return error
+
+    def test_it_tells_each_problem_with_status_and_code(self):
+        expected = {
+            "over-quota": (403, "container-infra.over-quota"),
+            "conflict": (409, "container-infra.conflict"),
+            "not-found": (404, "container-infra.not-found"),
+            "missing": (404, "container-infra.not-found"),
+            "state": (409, "container-infra.state-conflict"),
+            "denied": (403, "container-infra.forbidden"),
+            "suspicious": (400, "container-infra.bad-request"),
+            "database": (503, "container-infra.database-unavailable"),
+        }
+        for what, (status, code) in expected.items():
+            with self.subTest(what):
+                self.assertEqual(self.error(what, status)["code"], code)
+
+    def test_it_says_what_and_leads_with_the_first_sentence(self):
+        error = self.error("over-quota", 403)
+        self.assertEqual(error["title"], "No room")
+        self.assertEqual(error["detail"], "No room. Delete something first.")
+        self.assertEqual(self.error("state", 409)["detail"], "Busy: UPDATE_IN_PROGRESS.")
+
+    def test_it_names_the_request_and_no_cause_for_a_fault_of_ours(self):
+        error = self.error("fault", 500)
+        self.assertEqual(error["code"], "container-infra.internal-error")
+        self.assertIn(error["request_id"], error["detail"])
+
+    def test_it_asks_to_come_back_when_the_database_is_away(self):
+        answer = self.client.get(RAISING + "database", headers=self.as_user(self.carol))
+        self.assertEqual(answer["Retry-After"], "1")
+
+    def test_it_answers_unknown_paths_in_the_shape_of_their_service(self):
+        magnum = self.client.get("/container-infra/v1/unknown")
+        self.assertEqual((magnum.status_code, magnum.json()["errors"][0]["status"]), (404, 404))
+        keystone = self.client.post("/identity/v3/unknown")
+        self.assertEqual((keystone.status_code, keystone.json()["error"]["code"]), (404, 404))
+        self.assertEqual(self.client.get("/elsewhere")["Content-Type"], "text/html; charset=utf-8")
+
+    def test_it_names_the_fields_that_are_wrong(self):
+        answer = self.client.post(
+            "/container-infra/v1/things",
+            {"name": "x" * 20, "count": True},
+            content_type="application/json",
+            headers=self.as_user(self.bob),
+        )
+        detail = answer.json()["errors"][0]["detail"]
+        self.assertEqual(answer.status_code, 400)
+        self.assertEqual(answer.json()["errors"][0]["code"], "container-infra.bad-request")
+        self.assertIn("name: ", detail)
+        self.assertIn("count: A valid integer is required.", detail)
+
+
+class SentenceTests(SimpleTestCase):
+    def test_it_flattens_nested_details(self):
+        detail = {"a": [ErrorDetail("Bad.")], "b": {"c": ["Worse.", {}]}, "non_field_errors": ["All wrong."]}
+        self.assertEqual(sentence(detail), "a: Bad. b: c: Worse. All wrong.")

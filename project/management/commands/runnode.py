@@ -29,17 +29,24 @@ class Command(BaseCommand):
         parser.add_argument(
             "--name", default=os.uname().nodename, help="the node's label (default: host name)"
         )
-        parser.add_argument("--bind", default="127.0.0.1:8000", help="address and port of the API")
+        parser.add_argument("--host", default="127.0.0.1", help="address of the API")
+        parser.add_argument("--port", type=int, default=8000, help="port of the API")
         parser.add_argument("--concurrency", type=int, default=settings.CELERY_WORKER_CONCURRENCY)
         parser.add_argument("--log-dir", type=Path, help="one log file per process (default: standard error)")
-        parser.add_argument("--pid-file", type=Path, help="where the pids of the processes are kept, as JSON")
+        pid_file = os.environ.get("ROADSTEAD_PID_FILE")
+        parser.add_argument(
+            "--pid-file",
+            type=Path,
+            default=Path(pid_file) if pid_file else None,
+            help="where the pids of the node's processes are kept, as JSON",
+        )
 
     def handle(self, *args: object, **options: Any) -> None:
         node = _NodeProcesses(options["name"], options["log_dir"])
         connection.close()
         supervisor = Supervisor(
             [
-                node.child("api", _api(options["bind"]), Node.Kind.API),
+                node.child("api", _api(options["host"], options["port"]), Node.Kind.API),
                 node.child("worker", _worker(options["name"], options["concurrency"]), Node.Kind.WORKER),
                 node.child("beat", _beat(), Node.Kind.BEAT),
             ],
@@ -79,7 +86,8 @@ def give_up_node(child: Child, pid: int, status: int) -> None:
         connection.close()
 
 
-def _api(bind: str) -> list[str]:
+def _api(host: str, port: int) -> list[str]:
+    bind = f"{host}:{port}"
     return [sys.executable, "-m", "gunicorn", "-c", "python:project.gunicorn", "-b", bind, "project.wsgi"]
 
 

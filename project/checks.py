@@ -63,6 +63,14 @@ def leases_fit(app_configs: Sequence[AppConfig] | None, **_: object) -> list[Che
                 f"({lease:g} s): it would hold up a take-over."
             ),
         ),
+        (
+            2 * lease <= settings.STALL,
+            "E008",
+            (
+                f"ROADSTEAD_STALL ({settings.STALL:g} s) must be at least twice ROADSTEAD_LEASE ({lease:g} s): "
+                "work waits for a lease to run out before it waits for a worker."
+            ),
+        ),
     ]
     return [Error(text, id=f"roadstead.{number}") for holds, number, text in rules if not holds]
 

@@ -90,6 +90,9 @@ LEASE = env.number("ROADSTEAD_LEASE", 5)  # a holder that is not renewed for thi
 HEARTBEAT = env.number("ROADSTEAD_HEARTBEAT", 1)  # how often a worker renews
 STEP_LIMIT = env.number("ROADSTEAD_STEP_LIMIT", 30)  # no lease is renewed for a longer step than this
 RING_INTERVAL = env.number("ROADSTEAD_RING_INTERVAL", 5)  # the bell is rung for a row at most this often
+STALL = env.number(
+    "ROADSTEAD_STALL", 15
+)  # a worker that is idle for so long while due work waits ends itself
 MAX_ATTEMPTS = int(env.number("ROADSTEAD_MAX_ATTEMPTS", 20))  # claims without progress before a row fails
 
 # --- celery -------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from lifecycle import leases
-from sync.registry import RESOURCES
+from sync.registry import RESOURCES, Resource
 from workers import bell
 
 SLICE = 500
@@ -21,14 +21,23 @@ SLICE = 500
 
 def sweep() -> int:
     """Ring for every due row that has not been rung for lately; return how many bells were published."""
-    rung = 0
+    silent = Q(rung_at=None) | Q(rung_at__lte=Now() - timedelta(seconds=settings.RING_INTERVAL))
+    total = 0
     for resource in RESOURCES:
-        silent = Q(rung_at=None) | Q(rung_at__lte=Now() - timedelta(seconds=settings.RING_INTERVAL))
-        taken = SLICE
-        while taken == SLICE:
-            rows = leases.take_slice(
-                resource.model, leases.due() & silent, limit=SLICE, values={"rung_at": Now()}
-            )
-            taken = len(rows)
-            rung += bell.ring_all(resource.advance, (row.pk for row in rows))
-    return rung
+        while rung := _ring(resource, silent):
+            total += rung
+    return total
+
+
+def ring_anew() -> int:
+    """Ring for a slice of due rows whenever they were last rung for; return how many bells were published.
+
+    For when a worker has died: it took the bells with it that it had received and not yet answered.
+    """
+    return sum(_ring(resource, Q()) for resource in RESOURCES)
+
+
+def _ring(resource: Resource, rung_for: Q) -> int:
+    """Ring for one slice; 0 if there is none, or the broker takes no more."""
+    rows = leases.take_slice(resource.model, leases.due() & rung_for, limit=SLICE, values={"rung_at": Now()})
+    return bell.ring_all(resource.advance, (row.pk for row in rows))

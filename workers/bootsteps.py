@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import signal
 from typing import Any
 
@@ -15,6 +14,7 @@ from lifecycle import local
 from lifecycle.models import Leased, Node
 from workers import bell
 from workers.heartbeat import Heartbeat, Rows
+from workers.watchdog import Watchdog, end_this_process
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ class LeaseKeeper(bootsteps.StartStopStep):
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
         self.heartbeat = Heartbeat(
-            Node.Kind.WORKER, leased_models(), given_up=_ring_again, vanished=_stop_this_process
+            Node.Kind.WORKER, leased_models(), given_up=_ring_again, vanished=end_this_process
         )
 
     def start(self, worker: Any) -> None:
@@ -45,6 +45,7 @@ class LeaseKeeper(bootsteps.StartStopStep):
 
             pool.on_process_down = tell
         self.heartbeat.begin()
+        Watchdog(worker.app, leased_models(), end_this_process).start()
         # The pool is stopped after this step, with its last steps still running: end only when all is over.
         signals.worker_shutdown.connect(lambda **_: self.heartbeat.end(), weak=False)
 
@@ -71,10 +72,6 @@ def _ring_again(rows: Rows) -> None:
 def bell_of(model: type[Leased]) -> Any:
     """Return the task that advances rows of a model: by convention `<app>.tasks.advance_<machine>`."""
     return current_app.tasks[f"{model._meta.app_label}.advance_{model.machine.name}"]  # noqa: SLF001
-
-
-def _stop_this_process() -> None:
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 signals.worker_process_init.connect(die_with_parent)

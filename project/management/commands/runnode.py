@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from deploy.supervise import Child, Supervisor
 from lifecycle import leases
 from lifecycle.models import Node
+from sync.sweep import ring_anew
 from workers import bell
 from workers.bootsteps import bell_of, leased_models
 
@@ -79,6 +80,7 @@ def give_up_node(child: Child, pid: int, status: int) -> None:
         for model in leased_models():
             rows = leases.give_up(model, node_id, why=f"worker {pid} ended with status {status}")
             bell.ring_all(bell_of(model), (row.pk for row in rows))
+        ring_anew()
         Node.objects.filter(pk=node_id, stopped_at=None).update(stopped_at=Now())
     except DatabaseError as error:
         sys.stderr.write(f"could not give up the leases of worker {pid}; they will run out: {error}\n")

@@ -17,8 +17,8 @@ from api.problems import BadRequest, Conflict, NotFound, OverQuota
 from bays.drivers import NoDriver, driver_for
 from bays.drivers.base import BaySpec, InvalidSpec
 from bays.models import Bay, BayModel, Quota
+from bays.stacks import spec_of
 from bays.states import BAY
-from bays.steps import spec_of
 from bays.tasks import advance_bay
 from identity import policy
 from identity.callers import Caller

@@ -150,16 +150,6 @@ class Bay(Leased):
     def __str__(self) -> str:
         return self.name
 
-    @property
-    def tag(self) -> str:
-        """The tag that this bay's stack bears in Heat, known before there is one."""
-        return f"roadstead-bay-{self.pk}"
-
-    @property
-    def stack_name(self) -> str:
-        """The stack's name in Heat, at most 255 characters, known before there is one."""
-        return f"{self.name}-{self.pk.hex[:12]}"
-
 
 class Quota(models.Model):
     """How many bays a project may have, and how many it has, kept in the transactions that change it."""

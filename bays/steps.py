@@ -6,40 +6,27 @@ look; what is about to be asked of Heat is in the row first; names and tags in H
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import F, Value
 from django.db.models.functions import Now
 
 from bays.drivers import driver_for
-from bays.drivers.base import BaySpec, InvalidOutputs, InvalidSpec
+from bays.drivers.base import InvalidOutputs, InvalidSpec
 from bays.models import Bay
+from bays.stacks import leased_heat, operation_tag, request_for, show, stack_of, stacks_of
 from bays.states import Health, Status
-from clouds.errors import CloudError, NotFound, Rejected
-from clouds.heat import Heat, Stack, StackRequest, connect
-from lifecycle import leases, local
+from clouds.errors import CloudError, Rejected, Unavailable
+from clouds.heat import Heat, Stack
+from lifecycle import leases
 from lifecycle.leases import Held
 from lifecycle.outcome import Again, Done, Failed, Retry, StepOutcome, Watch
 
 Step = Callable[[Held[Bay]], StepOutcome]
 
 MAX_DELETES = 3  # Heat's own delete fails at times for want of a neighbour; asked again it succeeds
-OWNER_TAG = "roadstead"  # on every stack of ours
-
-
-def heat(guard: Callable[[], None] = lambda: None) -> Heat:
-    """Return the configured Heat, which sends nothing from inside a transaction or against `guard`."""
-
-    def guarded() -> None:
-        if connection.in_atomic_block and not settings.TESTING:
-            raise RuntimeError("A cloud was called inside a transaction.")
-        guard()
-
-    return connect(settings.CLOUD_VARIABLES, guard=guarded, timeout=settings.CLOUD_TIMEOUT)
 
 
 def _step(act: Callable[[Held[Bay], Heat], StepOutcome]) -> Step:
@@ -47,7 +34,7 @@ def _step(act: Callable[[Held[Bay], Heat], StepOutcome]) -> Step:
 
     def step(held: Held[Bay]) -> StepOutcome:
         try:
-            return act(held, heat(guard=local.require_lease))
+            return act(held, leased_heat())
         except Rejected as refused:
             return Failed(f"Heat refused: {refused.reason}")
         except (InvalidSpec, InvalidOutputs) as invalid:
@@ -58,53 +45,37 @@ def _step(act: Callable[[Held[Bay], Heat], StepOutcome]) -> Step:
     return step
 
 
-def spec_of(bay: Bay) -> BaySpec:
-    """Return what the bay should be, for its driver."""
-    model = bay.baymodel
-    return BaySpec(
-        id=bay.pk,
-        name=bay.name,
-        coe=model.coe,
-        server_type=model.server_type,
-        node_count=bay.node_count,
-        master_count=bay.master_count,
-        labels=bay.labels,
-        keypair=bay.keypair,
-        image_id=model.image_id,
-        flavor_id=bay.flavor_id,
-        master_flavor_id=bay.master_flavor_id,
-        docker_volume_size=bay.docker_volume_size,
-        discovery_url=bay.discovery_url,
-        create_timeout=bay.create_timeout,
-    )
-
-
 @_step
 def create(held: Held[Bay], heat: Heat) -> StepOutcome:
     """Adopt the bay's stack if there is one, make it if there is none, and wait until it is complete."""
     bay = held.row
     if bay.stack_id is not None:
-        return _conclude(held, heat, _show(heat, bay.stack_id), "created")
-    twins = heat.find(bay.tag)
+        return _conclude(held, heat, show(heat, bay.stack_id), "created")
+    twins = stacks_of(heat, bay)
     for extra in twins[1:]:  # Heat keeps the earliest of a name too; its check is not a fence
         heat.delete(extra.id)
     if twins:
         return Watch(_soon(), {"stack_id": twins[0].id})
+    if bay.sent_for == bay.operation_id and (late := _may_still_come(bay)):
+        return Again(min(late, _soon()))
     _intend(held)
-    return Watch(_soon(), {"stack_id": heat.create(_request(bay))})
+    try:
+        return Watch(_soon(), {"stack_id": heat.create(request_for(bay))})
+    except Unavailable as down:  # nothing was done, so nothing can still come
+        return Retry(f"Heat: {down.reason}", {"sent_for": None, "sent_at": None})
 
 
 @_step
 def update(held: Held[Bay], heat: Heat) -> StepOutcome:
     """Have the stack changed for this operation, unless it bears the operation's tag already."""
     bay = held.row
-    stack = _find(heat, bay)
+    stack = stack_of(heat, bay)
     if stack is None:
         return Failed(_missing(bay))
-    if _operation_tag(bay) in stack.tags and stack.action == "UPDATE":
+    if operation_tag(bay) in stack.tags and stack.action == "UPDATE":
         return _conclude(held, heat, stack, "updated")
     _intend(held)
-    heat.update(stack.id, _request(bay))
+    heat.update(stack.id, request_for(bay))
     return Watch(_soon(), {"stack_id": stack.id})
 
 
@@ -112,11 +83,12 @@ def update(held: Held[Bay], heat: Heat) -> StepOutcome:
 def delete(held: Held[Bay], heat: Heat) -> StepOutcome:
     """Have every stack of the bay deleted; the bay is gone when none is left and none can still come."""
     bay = held.row
-    left = heat.find(bay.tag)
+    left = stacks_of(heat, bay)
     if bay.stack_id is not None and all(stack.id != bay.stack_id for stack in left):
-        left += [stack for stack in [_show(heat, bay.stack_id)] if stack is not None]
+        left += [stack for stack in [show(heat, bay.stack_id)] if stack is not None]
     if not left:
-        return _gone_or_late(bay)
+        late = _may_still_come(bay) if bay.stack_id is None else timedelta(0)
+        return Again(min(late, _soon())) if late else Done("deleted")
     for stack in left:
         if stack.state == "DELETE_IN_PROGRESS":
             continue
@@ -160,13 +132,14 @@ def _conclude(held: Held[Bay], heat: Heat, stack: Stack | None, event: str) -> S
     )
 
 
-def _gone_or_late(bay: Bay) -> StepOutcome:
-    """No stack is listed: the bay is gone, unless a create of unknown outcome may still take effect."""
-    if bay.stack_id is None and bay.sent_at is not None and bay.claimed_at is not None:
-        late = bay.sent_at + timedelta(seconds=settings.CLOUD_QUIET) - bay.claimed_at
-        if late > timedelta(0):
-            return Again(min(late, timedelta(seconds=5)))
-    return Done("deleted")
+def _may_still_come(bay: Bay) -> timedelta:
+    """Return for how long a create of unknown outcome may still take effect; zero if it cannot.
+
+    Heat's check of names is no fence: two creates of one stack must not be under way at the same time.
+    """
+    if bay.sent_at is None or bay.claimed_at is None:
+        return timedelta(0)
+    return max(bay.sent_at + timedelta(seconds=settings.CLOUD_QUIET) - bay.claimed_at, timedelta(0))
 
 
 def _intend(held: Held[Bay]) -> None:
@@ -179,40 +152,6 @@ def _intend(held: Held[Bay]) -> None:
         sent_at=Now(),
         sends=F("sends") + 1 if again else Value(1),
     )
-
-
-def _request(bay: Bay) -> StackRequest:
-    spec = spec_of(bay)
-    made = driver_for(spec.coe, spec.server_type).template(spec)
-    return StackRequest(
-        name=bay.stack_name,
-        tags=(OWNER_TAG, bay.tag, _operation_tag(bay)),
-        template=made.template,
-        files=made.files,
-        parameters=made.parameters,
-        timeout_minutes=bay.create_timeout or None,
-    )
-
-
-def _operation_tag(bay: Bay) -> str:
-    return f"roadstead-op-{bay.operation_id}"
-
-
-def _find(heat: Heat, bay: Bay) -> Stack | None:
-    """Return the bay's stack with its outputs, by id or by tag."""
-    if bay.stack_id is not None:
-        return _show(heat, bay.stack_id)
-    twins = heat.find(bay.tag)
-    return _show(heat, twins[0].id) if twins else None
-
-
-def _show(heat: Heat, stack_id: uuid.UUID) -> Stack | None:
-    """Return the stack, or None if Heat has none or has deleted it."""
-    try:
-        stack = heat.show(stack_id, outputs=True)
-    except NotFound:
-        return None
-    return None if stack.state == "DELETE_COMPLETE" else stack
 
 
 def _cause(heat: Heat, stack: Stack) -> str:

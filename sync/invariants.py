@@ -15,11 +15,11 @@ from django.db.models import Count
 from django.db.models.functions import Now
 
 from bays.models import Bay, Quota
+from bays.stacks import OWNER_TAG, bay_of, heat
 from bays.states import Status
-from bays.steps import OWNER_TAG, heat
 from lifecycle.machine import Machine, Outcome, Request
 from lifecycle.models import Event, Operation
-from sync.orphans import bay_of, orphans
+from sync.orphans import orphans
 from sync.registry import RESOURCES
 
 GRACE = timedelta(seconds=30)

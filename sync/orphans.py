@@ -6,30 +6,15 @@ waits for: Heat cannot check an epoch. The bay's id on the stack says whose it w
 
 from __future__ import annotations
 
-import uuid
-
 import structlog
 
 from bays.models import Bay
-from bays.steps import OWNER_TAG, heat
+from bays.stacks import OWNER_TAG, bay_of, heat
 from clouds.errors import CloudError
 from clouds.heat import Stack
 from lifecycle.models import Operation
 
 log = structlog.get_logger(__name__)
-
-BAY_TAG = "roadstead-bay-"
-
-
-def bay_of(stack: Stack) -> uuid.UUID | None:
-    """Return the id of the bay that a stack was made for, by its tag."""
-    for tag in stack.tags:
-        if tag.startswith(BAY_TAG):
-            try:
-                return uuid.UUID(tag.removeprefix(BAY_TAG))
-            except ValueError:
-                return None
-    return None
 
 
 def orphans() -> list[Stack]:

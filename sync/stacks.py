@@ -17,8 +17,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from bays.models import Bay
+from bays.stacks import heat
 from bays.states import Health, Status
-from bays.steps import heat
 from bays.tasks import advance_bay
 from clouds.errors import CloudError, NotFound
 from clouds.heat import IDS_PER_CALL, Heat, Stack

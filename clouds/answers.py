@@ -1,0 +1,159 @@
+"""Heat's answers, read as untrusted input: each field is checked, and a wrong one makes the whole answer unreadable.
+
+Everything here raises ValueError for an answer that is not what Heat's API promises; `clouds.heat` calls it where that
+becomes a CloudError.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
+
+from clouds.errors import presentable
+
+_STATUSES = frozenset({"IN_PROGRESS", "COMPLETE", "FAILED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack as Heat told of it; a list tells neither parameters nor outputs."""
+
+    id: uuid.UUID
+    name: str
+    action: str
+    status: str
+    reason: str
+    tags: tuple[str, ...]
+    parameters: Mapping[str, str]
+    outputs: Mapping[str, object]
+    created_at: str
+    updated_at: str | None
+
+    @property
+    def state(self) -> str:
+        return f"{self.action}_{self.status}"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The resource that made a stack fail."""
+
+    resource: str
+    resource_type: str
+    reason: str
+
+
+def stack(raw: object) -> Stack:
+    """Read one stack of a list or of a show."""
+    told = _mapping(raw, "a stack")
+    action, _, status = _text(told, "stack_status").partition("_")
+    if status not in _STATUSES or not (action.isascii() and action.isupper()):
+        raise ValueError("a stack has a status that Heat does not know")
+    return Stack(
+        id=_uuid(told, "id"),
+        name=_text(told, "stack_name"),
+        action=action,
+        status=status,
+        reason=presentable(_text(told, "stack_status_reason", "")),
+        tags=tuple(_texts(told, "tags")),
+        parameters=MappingProxyType(
+            {
+                str(key): str(value)
+                for key, value in _mapping(told.get("parameters") or {}, "parameters").items()
+            }
+        ),
+        outputs=MappingProxyType(_outputs(told.get("outputs") or [])),
+        created_at=_text(told, "creation_time"),
+        updated_at=_text(told, "updated_time", "") or None,
+    )
+
+
+def created_id(raw: object) -> uuid.UUID:
+    """Read the id out of the answer to a create."""
+    return _uuid(_mapping(_mapping(raw, "the answer").get("stack"), "a stack"), "id")
+
+
+def first_failure(raw: Sequence[object]) -> Failure | None:
+    """Read the failed resources of a stack and its nested ones: the deepest, and of those the first.
+
+    A nested stack fails because something in it did, so it is the cause only when nothing in it failed.
+    """
+    failed = [_resource(one) for one in raw]
+    failed = [one for one in failed if one.status.endswith("_FAILED")]
+    holders = {one.nested: one for one in failed if one.nested}
+    owners = {one.owner for one in failed}
+    causes = [one for one in failed if one.nested not in owners]
+    if not causes:
+        return None
+    # What was cancelled because another failed is a consequence.
+    cause = min(
+        causes, key=lambda one: ("abort" in one.reason or "cancel" in one.reason, one.updated_at, one.name)
+    )
+    path, above = [cause.name], holders.get(cause.owner)
+    while above is not None and len(path) <= len(failed):
+        path.insert(0, above.name)
+        above = holders.get(above.owner)
+    return Failure(resource=".".join(path), resource_type=cause.type, reason=cause.reason)
+
+
+class _Resource(NamedTuple):
+    name: str
+    type: str
+    status: str
+    reason: str
+    updated_at: str
+    owner: str  # the id of the stack it is in
+    nested: str  # what it is outside, which for a nested stack is that stack's id
+
+
+def _resource(raw: object) -> _Resource:
+    told = _mapping(raw, "a resource")
+    links = [_mapping(link, "a link") for link in told.get("links") or []]  # type: ignore[attr-defined]
+    owner = next((_text(link, "href") for link in links if link.get("rel") == "stack"), "")
+    return _Resource(
+        name=_text(told, "resource_name"),
+        type=_text(told, "resource_type", ""),
+        status=_text(told, "resource_status"),
+        reason=presentable(_text(told, "resource_status_reason", "")),
+        updated_at=_text(told, "updated_time", ""),
+        owner=owner.rstrip("/").rpartition("/")[2],
+        nested=_text(told, "physical_resource_id", ""),
+    )
+
+
+def _outputs(raw: object) -> dict[str, object]:
+    if not isinstance(raw, list):
+        raise ValueError("outputs is not a list")  # noqa: TRY004 - one error for all of an answer
+    told = [_mapping(one, "an output") for one in raw]
+    return {_text(one, "output_key"): one.get("output_value") for one in told}
+
+
+def _mapping(raw: object, what: str) -> Mapping[str, object]:
+    if isinstance(raw, dict):
+        return raw
+    raise ValueError(f"{what} is not an object")
+
+
+def _text(raw: Mapping[str, object], key: str, default: str | None = None) -> str:
+    found = raw.get(key)
+    if found is None and default is not None:
+        return default
+    if isinstance(found, str):
+        return found
+    raise ValueError(f"{key} is missing or not a text")
+
+
+def _texts(raw: Mapping[str, object], key: str) -> list[str]:
+    found = raw.get(key)
+    if found is None:
+        return []
+    if isinstance(found, list) and all(isinstance(one, str) for one in found):
+        return found
+    raise ValueError(f"{key} is not a list of texts")
+
+
+def _uuid(raw: Mapping[str, object], key: str) -> uuid.UUID:
+    return uuid.UUID(_text(raw, key))

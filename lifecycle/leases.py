@@ -122,6 +122,7 @@ def rest(
         **RELEASED,
         "not_before": _if(same, Now() + after, F("not_before")),
         "watched": _if(same, Value(watch), F("watched")),
+        "rung_at": None,  # the bell was answered: the sweep may ring as soon as the row is due
         "retries": F("retries") + 1 if retry else 0,
         "updated_at": Now(),
         **(fields or {}),

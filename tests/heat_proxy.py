@@ -19,6 +19,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
+from typing import Self
 from urllib.parse import urlsplit
 
 
@@ -57,9 +58,10 @@ class HeatProxy:
     faults: list[Fault] = field(default_factory=list)
     calls: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def __enter__(self) -> HeatProxy:
+    def __enter__(self) -> Self:
         self._closing = threading.Event()
         self._lock = threading.Lock()
+
         class Bound(_Handler):
             pass
 
@@ -113,7 +115,7 @@ def kind_of(path: str) -> str:
     parts = urlsplit(path).path.strip("/").split("/")[2:]  # after v1 and the project
     if parts[:1] != ["stacks"]:
         return "/".join(parts)
-    return ("stacks", "stack", "stack")[len(parts) - 1] if len(parts) <= 3 else parts[3]  # noqa: PLR2004
+    return ("stacks", "stack", "stack")[len(parts) - 1] if len(parts) <= 3 else parts[3]
 
 
 class _Server(ThreadingHTTPServer):
@@ -133,8 +135,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        closing = self.proxy._closing  # noqa: SLF001
-        fault = self.proxy._note(self.command, kind_of(self.path))  # noqa: SLF001
+        closing = self.proxy._closing
+        fault = self.proxy._note(self.command, kind_of(self.path))
         spoil = fault.spoil if fault else None
         if spoil is Spoil.BLACK_HOLE:
             closing.wait()

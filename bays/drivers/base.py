@@ -1,7 +1,7 @@
 """What a bay driver is: a bay's wishes in, a Heat template out, and the stack's outputs read back.
 
-A driver owns nothing and does nothing: it is asked by the API (`check`) and by the steps (`template`, `outputs`) and must
-answer the same for the same input, since a step may be taken twice.
+A driver owns nothing and does nothing: it is asked by the API (`check`) and by the steps (`template`, `outputs`)
+and must answer the same for the same input, since a step may be taken twice.
 """
 
 from __future__ import annotations

@@ -78,13 +78,14 @@ class BayDetail(BayView):
         """Accept another node_count, as a JSON patch."""
         if not isinstance(request.data, list):
             raise BadRequest("A JSON patch is a list of operations.")
+        if not request.data:
+            raise BadRequest("The patch is empty.")
         if truth(request, "rollback"):
             raise BadRequest("rollback is not offered.")
         bay = actions.find_bay(self.caller, ident)
         changes = PATCHABLE.changes(bay_detail(bay, self.words, self.base), request.data)
-        if not changes:
-            raise BadRequest("The patch changes nothing.")
-        body = validated(BayInput(self.words, data=changes, partial=True))
+        # The same number again is how an update that failed is asked for once more.
+        body = validated(BayInput(self.words, data={"node_count": bay.node_count, **changes}, partial=True))
         actions.resize(self.caller, self.request_id, bay, body["node_count"], sent=body)
         return Response({"uuid": str(bay.pk)}, status=202)
 

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from bays.drivers.base import BaySpec
 from bays.drivers.demo import DemoDriver
-from clouds.heat import Heat, Stack, StackRequest, connect
+from clouds.heat import Failure, Heat, Stack, StackRequest, connect
 
 PATIENCE = 60  # seconds until a stack that does not settle fails the test
 
@@ -20,7 +20,9 @@ def heat_endpoint() -> str:
     """Return the endpoint of the Heat that `make test` started; tests without one must not pass."""
     endpoint = os.environ.get("ROADSTEAD_TEST_HEAT") or settings.CLOUD_VARIABLES.get("OS_ENDPOINT")
     if not endpoint:
-        raise AssertionError("These tests need a Heat: run `make test`, or set ROADSTEAD_TEST_HEAT to an endpoint.")
+        raise AssertionError(
+            "These tests need a Heat: run `make test`, or set ROADSTEAD_TEST_HEAT to an endpoint."
+        )
     return str(endpoint)
 
 
@@ -71,3 +73,11 @@ def settled(heat: Heat, stack_id: uuid.UUID) -> Stack:
             raise AssertionError(f"{stack.name} is still {stack.state} after {PATIENCE} s")
         time.sleep(0.1)
     return stack
+
+
+def cause_of(heat: Heat, stack_id: uuid.UUID) -> Failure:
+    """Return why the stack failed, which must be known."""
+    failure = heat.first_failure(stack_id)
+    if failure is None:
+        raise AssertionError("no resource has failed")
+    return failure

@@ -95,11 +95,10 @@ def resize(by: Caller, request_id: str, bay: Bay, node_count: int, *, sent: Mapp
     """
     bay.node_count = node_count
     _check(spec_of(bay))
-    with transaction.atomic():
-        asked = Asked(by.user_id, bay.project_id, request_id, dict(sent))
-        values = {"node_count": node_count}
-        won = requests.request(bay, "update", asked, name=bay.name, deadline=_deadline(bay), values=values)
-        bell.ring_on_commit(advance_bay, bay.pk)
+    asked = Asked(by.user_id, bay.project_id, request_id, dict(sent))
+    values = {"node_count": node_count}
+    won = requests.request(bay, "update", asked, name=bay.name, deadline=_deadline(bay), values=values)
+    bell.ring_on_commit(advance_bay, bay.pk)
     return won
 
 
@@ -108,9 +107,8 @@ def delete(by: Caller, request_id: str, bay: Bay) -> Bay:
 
     :raises StateConflict: the bay is being deleted already.
     """
-    with transaction.atomic():
-        won = requests.request(bay, "delete", Asked(by.user_id, bay.project_id, request_id), name=bay.name)
-        bell.ring_on_commit(advance_bay, bay.pk)
+    won = requests.request(bay, "delete", Asked(by.user_id, bay.project_id, request_id), name=bay.name)
+    bell.ring_on_commit(advance_bay, bay.pk)
     return won
 
 

@@ -46,7 +46,6 @@ class BayInput(StrictSerializer):
 
     name = serializers.RegexField(NAME, max_length=242, required=False, allow_null=True)
     keypair = Reference()
-    node_count = Integer(min_value=0, max_value=MAX_NODES, required=False)
     master_count = Integer(min_value=1, max_value=MAX_NODES, required=False)
     docker_volume_size = Integer(min_value=1, max_value=2**31 - 1, required=False, allow_null=True)
     labels = Labels(required=False, allow_null=True)
@@ -75,9 +74,17 @@ class BayInput(StrictSerializer):
 class ResizeInput(StrictSerializer):
     """Another number of nodes."""
 
-    node_count = Integer(min_value=0, max_value=MAX_NODES)
     nodes_to_remove = serializers.ListField(child=Text(max_length=255), required=False, allow_null=True)
     nodegroup = Reference()
+
+    def __init__(self, dialect: Dialect, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._dialect = dialect
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Return the fields, with the dialect's least number of nodes."""
+        nodes = Integer(min_value=self._dialect.least_nodes, max_value=MAX_NODES)
+        return {**super().get_fields(), "node_count": nodes}
 
 
 class BayModelInput(StrictSerializer):
@@ -113,6 +120,12 @@ class BayModelInput(StrictSerializer):
     hidden = Boolean(required=False)
     floating_ip_enabled = Boolean(required=False)
     master_lb_enabled = Boolean(required=False)
+
+    def validate_name(self, value: str | None) -> str | None:
+        """A new baymodel without a name is given one; one that has a name keeps it."""
+        if value is None and self.partial:
+            raise serializers.ValidationError("This field may not be null.")
+        return value
 
     def validate_labels(self, value: dict[str, str] | None) -> dict[str, str]:
         return value or {}

@@ -73,7 +73,8 @@ def update(held: Held[Bay], heat: Heat) -> StepOutcome:
     if stack is None:
         return Failed(_missing(bay))
     if operation_tag(bay) in stack.tags and stack.action == "UPDATE":
-        return _conclude(held, heat, stack, "updated")
+        # Heat stores state and tags apart: a state read together with the new tag may still be the old one.
+        return _conclude(held, heat, show(heat, stack.id), "updated")
     _intend(held)
     heat.update(stack.id, request_for(bay))
     return Watch(_soon(), {"stack_id": stack.id})

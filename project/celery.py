@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from celery import Celery
+from celery import Celery, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
@@ -16,3 +16,12 @@ app = Celery("roadstead")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.steps["worker"].add("workers.bootsteps:LeaseKeeper")  # by name: models load after the settings
 app.autodiscover_tasks()
+
+
+@signals.beat_init.connect
+def _register_beat(**_: object) -> None:
+    """Show this beat among the nodes; it holds nothing, and others tick if it dies."""
+    from lifecycle.models import Node  # noqa: PLC0415 - models load after the settings
+    from workers.heartbeat import Heartbeat  # noqa: PLC0415
+
+    Heartbeat(Node.Kind.BEAT).start()

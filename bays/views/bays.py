@@ -100,7 +100,7 @@ class Resize(BayView):
 
     def post(self, request: Request, ident: str) -> Response:
         """Accept another number of nodes."""
-        body = validated(ResizeInput(data=request.data))
+        body = validated(ResizeInput(self.words, data=request.data))
         if body.get("nodes_to_remove"):
             raise BadRequest("nodes_to_remove is not offered: the driver chooses the nodes.")
         if body.get("nodegroup") not in {None, "default-worker"}:

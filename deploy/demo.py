@@ -120,7 +120,7 @@ class Demo:
             statuses = {bay["uuid"]: bay["status"] for bay in self._door.get("bays")["bays"]}
             done = sum(statuses[ident] == status for ident in wanted)
             progress(f"  {done} of {len(wanted)} {status}")
-            return done == len(wanted)
+            return bool(done == len(wanted))
 
         self._await(there, what)
         say(f"  {what}, {time.monotonic() - began:.1f} s later")

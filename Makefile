@@ -1,0 +1,35 @@
+# Roadstead. Needs Python 3.11 or later and nothing else; `make help` lists what there is.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && exit; done; echo python3)
+RUN = @$(PYTHON) -m deploy.bootstrap
+OPTIONS = $(if $(NODES),--nodes $(NODES)) $(if $(PORT),--port $(PORT))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test install compile statechart clean distclean
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## set up, start a node, create ten bays, kill their worker, show what happens (PORT=)
+	$(RUN) demo $(OPTIONS)
+
+up: ## set up and run in the foreground; Ctrl-C stops all of it (NODES=3 PORT=8000)
+	$(RUN) up $(OPTIONS)
+
+test: ## set up and run every check and test (T=tests.bays for some)
+	$(RUN) test $(T)
+
+install: ## only make or update the virtual environments
+	$(RUN) install
+
+compile: ## pin requirements*.in again, with hashes (ARGS=--upgrade for newer versions)
+	$(RUN) compile $(ARGS)
+
+statechart: install ## draw the state diagrams of the documentation from the transition tables
+	@.venv/bin/python manage.py statechart
+
+clean: ## remove .state: all data, logs and passwords
+	@$(PYTHON) -m deploy.clean
+
+distclean: clean ## also remove the virtual environments
+	rm -rf .venv .venv-heat .venv-clients

@@ -1,0 +1,122 @@
+"""How the embedded Heat is configured, started and known to be ready.
+
+Heat itself lives in a virtual environment of its own (`.venv-heat`, from `requirements-heat.txt`) because its
+libraries must not mix with ours; `heat_server.py` is the program that runs there. Everything it writes is below
+`<state_dir>/heat/`: `heat.conf` (0600: it holds the database's password), `access.log`.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import secrets
+import time
+from pathlib import Path
+
+PROJECT = "roadstead"
+
+_ROOT = Path(__file__).resolve().parent.parent
+_SERVER = Path(__file__).resolve().parent / "heat_server.py"
+
+# executor_thread_pool_size: a resource that waits keeps its thread and so do the groups above it; with fewer threads
+# than waiting resources, groups would hold all of them while their members wait for one.
+_CONF = """\
+[DEFAULT]
+transport_url = fake://
+host = embedded
+auth_encryption_key = {key}
+deferred_auth_method = password
+convergence_engine = true
+executor_thread_pool_size = 4000
+max_stacks_per_tenant = 100000
+max_resources_per_stack = -1
+max_nested_stack_depth = 8
+max_template_size = 4194304
+max_json_body_size = 16777216
+rpc_response_timeout = 60
+default_log_levels = heat=WARN,heat.engine.stack=INFO,sqlalchemy=WARN,oslo_messaging=WARN,alembic=WARN
+log_options = false
+
+[database]
+connection = {database}
+max_pool_size = 20
+max_overflow = 40
+pool_timeout = 60
+
+[oslo_messaging_notifications]
+driver = noop
+
+[paste_deploy]
+flavor = noauth
+api_paste_config = {paste}
+"""
+
+
+def endpoint(port: int) -> str:
+    """Return the URL to use with OS_AUTH_TYPE=none and OS_ENDPOINT."""
+    return f"http://127.0.0.1:{port}/v1/{PROJECT}"
+
+
+def command(
+    state_dir: Path, database_url: str, port: int, venv: Path = _ROOT / ".venv-heat"
+) -> tuple[list[str], dict[str, str]]:
+    """Write Heat's configuration and return the argv and the extra environment that start it."""
+    home = state_dir.resolve() / "heat"
+    (home / "conf.d").mkdir(parents=True, exist_ok=True)
+    key = home / "encryption_key"
+    if not key.exists():
+        _write_private(key, secrets.token_hex(16))
+    conf = home / "heat.conf"
+    scheme, _, rest = database_url.partition("://")
+    if scheme not in {"postgres", "postgresql"}:
+        raise ValueError("The embedded Heat needs a postgresql:// database.")
+    _write_private(
+        conf,
+        _CONF.format(
+            key=key.read_text(),
+            database=f"postgresql+psycopg2://{rest}".replace("$", "$$"),
+            paste=venv / "etc" / "heat" / "api-paste.ini",
+        ),
+    )
+    python = venv / "bin" / "python"
+    # -I: the directory of heat_server.py holds a heat.py, this file, which would hide the package of that name.
+    argv = [str(python), "-I", str(_SERVER), str(port), str(conf), str(home / "access.log"), PROJECT]
+    return argv, {}
+
+
+def wait_ready(port: int, timeout: float) -> None:
+    """Return as soon as Heat answers a list of stacks.
+
+    :raises TimeoutError: it did not within `timeout` seconds; the message says what it did instead.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        found = _probe(port)
+        if found is None:
+            return
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"Heat on port {port} is not ready after {timeout:g} s: {found}")
+        time.sleep(0.1)
+
+
+def _probe(port: int) -> str | None:
+    """Return what stands against using Heat now, None if nothing does."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", f"/v1/{PROJECT}/stacks?limit=1")
+        response = connection.getresponse()
+        body = response.read(200)
+    except (OSError, http.client.HTTPException) as error:
+        return f"{type(error).__name__}: {error}"
+    finally:
+        connection.close()
+    return None if response.status == http.client.OK else f"HTTP {response.status}: {body!r}"
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    fresh.replace(path)

@@ -1,0 +1,98 @@
+"""The servers that a node needs and the environment does not name: started, supervised, stopped again.
+
+The embedded Heat keeps its rows in the embedded PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deploy import heat, postgres, ready, valkey
+from deploy.named import EVERYTHING, unnamed
+from deploy.progress import stage
+from deploy.supervise import Child, Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from deploy.state import State
+
+TIMEOUT = 60.0
+
+
+@dataclass
+class Servers:
+    """What runs, and the variables that tell a node of it (None: a variable to remove)."""
+
+    env: dict[str, str | None] = field(default_factory=dict)
+    supervisors: dict[str, Supervisor] = field(default_factory=dict)  # by the server's name
+    await_heat: Callable[[], None] = lambda: None  # Heat needs seconds: call this before the first use of it
+
+    def pids(self) -> dict[str, int]:
+        """Return the pid of each server that runs, by name."""
+        return {
+            name: pid for supervisor in self.supervisors.values() for name, pid in supervisor.pids().items()
+        }
+
+
+@contextmanager
+def servers(state: State, want: Iterable[str] = EVERYTHING, own: Iterable[str] = ()) -> Iterator[Servers]:
+    """Run those of the wanted servers that the environment does not name, for the length of the block.
+
+    Those in `own` are started even so: tests that kill a server want one of their own.
+
+    :raises StartError: one of them does not start.
+    """
+    missing = set(want) & (unnamed() | set(own))
+    running = Servers()
+    with ExitStack() as stack:
+        # One supervisor each, stopped in reverse: Heat goes before the database it writes to.
+        database = _start_postgres(state, running, stack) if missing & {"postgres", "heat"} else None
+        if database and "postgres" in missing:
+            running.env["DATABASE_URL"] = database.url("roadstead")
+        if "valkey" in missing:
+            broker = valkey.prepare(state)
+            with stage("Valkey"):
+                ready.until(broker.is_ready, _supervise(broker.child(), running, stack), TIMEOUT)
+            running.env["BROKER_URL"] = broker.url()
+        if database and "heat" in missing:
+            _start_heat(state, database.url("heat"), running, stack)
+        yield running
+
+
+def _start_postgres(state: State, running: Servers, stack: ExitStack) -> postgres.Postgres:
+    with stage(f"PostgreSQL {postgres.MAJOR}"):
+        database = postgres.prepare(state)
+        ready.until(database.is_ready, _supervise(database.child(), running, stack), TIMEOUT)
+        database.create("roadstead", "heat")
+    return database
+
+
+def _start_heat(state: State, database_url: str, running: Servers, stack: ExitStack) -> None:
+    port = state.port("heat")
+    argv, extra = heat.command(state.path, database_url, port)
+    child = _supervise(Child("heat", argv, extra, log=state.log("heat")), running, stack)
+    running.env.update({name: None for name in os.environ if name.startswith("OS_")})
+    running.env.update({"OS_AUTH_TYPE": "none", "OS_ENDPOINT": heat.endpoint(port)})
+
+    def is_ready() -> bool:
+        try:
+            heat.wait_ready(port, timeout=0.5)
+        except TimeoutError:
+            return False
+        return True
+
+    def await_heat() -> None:
+        with stage("Heat 27"):
+            ready.until(is_ready, child, TIMEOUT)
+        running.await_heat = lambda: None
+
+    running.await_heat = await_heat
+
+
+def _supervise(child: Child, running: Servers, stack: ExitStack) -> Child:
+    running.supervisors[child.name] = stack.enter_context(Supervisor([child]))
+    return child

@@ -1,0 +1,71 @@
+"""`make up`: servers and nodes in the foreground until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from deploy.interrupts import interruptible, wait_for_interrupt
+from deploy.stack import Stack, stack
+from deploy.state import DEFAULT, StartError
+
+LOG_FORMAT = "%(asctime)s %(message)s"
+
+
+def main() -> int:
+    """Run until a signal; return the exit code."""
+    parser = argparse.ArgumentParser(prog="make up", description=__doc__)
+    parser.add_argument(
+        "--nodes", type=_at_least_one, default=1, help="whole nodes: API, worker and beat each"
+    )
+    parser.add_argument("--port", type=int, help="of the first API; 8000 unless taken")
+    options = parser.parse_args()
+    logging.basicConfig(format=LOG_FORMAT, datefmt="%H:%M:%S", level=logging.WARNING)
+    with interruptible():
+        try:
+            with stack(options.nodes, port=options.port) as running:
+                print(summary(running), flush=True)
+                wait_for_interrupt()
+                print("\nStopping; Ctrl-C again kills at once.", flush=True)
+        except StartError as error:
+            print(f"\n{error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("\nInterrupted.", file=sys.stderr)
+            return 130
+    return 0
+
+
+def summary(running: Stack) -> str:
+    """Return where everything is and how to go on, for a terminal."""
+    place = (
+        running.state.path.relative_to(DEFAULT.parent)
+        if running.state.path == DEFAULT
+        else running.state.path
+    )
+    apis = "\n".join(f"  node{n:<4} {url}" for n, url in enumerate(running.urls, 1))
+    return f"""
+Roadstead is up.
+{apis}
+  admin    {running.urls[0]}/admin/   user admin, password {running.passwords["admin"]}
+  logs     {place}/log/
+
+Go on with the OpenStack client (pip install python-openstackclient python-magnumclient):
+  . {place}/openrc            # user demo; `. {place}/openrc admin` for admin
+  openstack coe cluster template list
+  openstack coe cluster list
+
+Ctrl-C stops all of it.
+"""
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -22,8 +22,6 @@ from lifecycle import errors
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from api.versions import Version
-
 logger = structlog.get_logger(__name__)
 
 
@@ -91,14 +89,14 @@ class VersionNotAcceptable(Problem):
     status = 406
     code = "microversion-unsupported"
 
-    def __init__(self, message: str, minimum: Version, maximum: Version) -> None:
+    def __init__(self, message: str, minimum: str, maximum: str) -> None:
         super().__init__(message)
         self.minimum = minimum
         self.maximum = maximum
 
     @property
     def extra(self) -> dict[str, Any]:
-        return {"min_version": str(self.minimum), "max_version": str(self.maximum)}
+        return {"min_version": self.minimum, "max_version": self.maximum}
 
 
 class Conflict(Problem):

@@ -59,8 +59,8 @@ class Service:
                 return self._known(words[1])
         raise problems.VersionNotAcceptable(
             f"Invalid value for {HEADER} header: it names no version of {self.type}.",
-            self.minimum,
-            self.maximum,
+            str(self.minimum),
+            str(self.maximum),
         )
 
     def _known(self, text: str) -> Version:
@@ -74,8 +74,8 @@ class Service:
         raise problems.VersionNotAcceptable(
             f"Version {text[:32]} was requested but the supported API versions are from {self.minimum} to "
             f"{self.maximum}.",
-            self.minimum,
-            self.maximum,
+            str(self.minimum),
+            str(self.maximum),
         )
 
 

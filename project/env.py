@@ -10,6 +10,8 @@ import os
 from functools import cache
 from pathlib import Path
 
+import dj_database_url
+from dj_database_url import DBConfig
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -69,6 +71,32 @@ def number(name: str, default: float) -> float:
 def words(name: str, default: str = "") -> list[str]:
     """Return the variable as a list of its comma-separated words."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def database(name: str) -> DBConfig:
+    """Return Django's settings for the database that a URL names.
+
+    Several hosts are written as libpq writes them (`postgresql://user@one:5432,two:5432/db`); of those the one that
+    takes writes is used.
+
+    :raises ImproperlyConfigured: it is no database URL.
+    """
+    url = text(name)
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    login, at, hosts = authority.rpartition("@")
+    several = [host.partition(":")[::2] for host in hosts.split(",")] if "," in hosts else []
+    if several:
+        url = f"{scheme}://{login}{at}{several[0][0]}{slash}{path}"
+    try:
+        settings = dj_database_url.parse(url, conn_health_checks=True)
+    except (ValueError, KeyError) as error:
+        raise ImproperlyConfigured(f"{name} is no database URL: {error}") from error
+    if several:
+        settings["HOST"] = ",".join(host for host, _ in several)
+        settings["PORT"] = ",".join(port or "5432" for _, port in several)
+        settings.setdefault("OPTIONS", {}).setdefault("target_session_attrs", "read-write")
+    return settings
 
 
 def cloud_variables() -> dict[str, str]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import sys
 
-import dj_database_url
-
 from project import env, logs
 
 BASE_DIR = env.BASE_DIR
@@ -65,13 +63,8 @@ TEMPLATES = [
 
 # --- database -----------------------------------------------------------------------------------------------
 # Short time-outs: a node that cannot reach the database must notice well inside its lease.
-DATABASES = {
-    "default": dj_database_url.parse(
-        env.text("DATABASE_URL"),
-        conn_max_age=int(env.number("DATABASE_CONN_MAX_AGE", 300)),
-        conn_health_checks=True,
-    )
-}
+DATABASES = {"default": env.database("DATABASE_URL")}
+DATABASES["default"]["CONN_MAX_AGE"] = int(env.number("DATABASE_CONN_MAX_AGE", 300))
 DATABASES["default"].setdefault("OPTIONS", {}).update(
     {
         "connect_timeout": 3,
@@ -188,8 +181,7 @@ API_PAGE_LIMIT = 1000  # the default and the most
 
 # --- web ----------------------------------------------------------------------------------------------------
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / ".state" / "static"
-WHITENOISE_USE_FINDERS = True
+WHITENOISE_USE_FINDERS = True  # served from where the packages have them: nothing to collect
 HTTPS = PUBLIC_URL.startswith("https://")
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0

@@ -44,7 +44,9 @@ BAYS = Dialect("bay", "baymodel", "baymodel_id", "bay_create_timeout", 1)
 class BayInput(StrictSerializer):
     """A bay that is asked for."""
 
-    name = serializers.RegexField(NAME, max_length=242, required=False, allow_null=True)
+    name = serializers.RegexField(
+        NAME, max_length=242, required=False, allow_null=True, trim_whitespace=False
+    )
     keypair = Reference()
     master_count = Integer(min_value=1, max_value=MAX_NODES, required=False)
     docker_volume_size = Integer(min_value=1, max_value=2**31 - 1, required=False, allow_null=True)

@@ -33,17 +33,7 @@ class LeaseKeeper(bootsteps.StartStopStep):
         )
 
     def start(self, worker: Any) -> None:
-        """Register before the first bell is heard, and hear of every child's death."""
-        pool = getattr(worker.pool, "_pool", None)
-        if pool is not None and hasattr(pool, "on_process_down"):
-            on_process_down = pool.on_process_down
-
-            def tell(process: Any) -> None:
-                self.heartbeat.child_died(process.pid)
-                if on_process_down is not None:
-                    on_process_down(process)
-
-            pool.on_process_down = tell
+        """Register before the first bell is heard."""
         self.heartbeat.begin()
         Watchdog(worker.app, leased_models(), end_this_process).start()
         # The pool is stopped after this step, with its last steps still running: end only when all is over.

@@ -7,7 +7,6 @@ somebody else keeps it from renewing. What it cannot renew for two thirds of a l
 from __future__ import annotations
 
 import os
-import queue
 import socket
 import threading
 import time
@@ -45,7 +44,7 @@ class Heartbeat(threading.Thread):
         self._models = models
         self._given_up = given_up
         self._vanished = vanished
-        self._dead_children: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._ending = threading.Event()
         self._ready = threading.Event()
         self._safe = True
 
@@ -58,37 +57,26 @@ class Heartbeat(threading.Thread):
         if not self._ready.wait(30):
             raise TimeoutError("The node could not be registered: the database is out of reach.")
 
-    def child_died(self, pid: int) -> None:
-        """Give up the leases of a child that is known to be dead, at once."""
-        self._dead_children.put(pid)
-
     def end(self) -> None:
         """Deregister the node and stop. Call it when nothing that holds a lease runs any more."""
-        self._dead_children.put(None)
+        self._ending.set()
         self.join(settings.LEASE)
 
     def run(self) -> None:
-        pid: int | None = 0
         try:
-            while pid is not None:
+            ending = False
+            while not ending:
                 began = time.monotonic()
                 try:
-                    self._beat(pid)
+                    self._beat()
                 except (DatabaseError, InterfaceError) as error:
-                    self._failed(error, pid)
-                pid = self._next_death(began)
+                    self._failed(error)
+                ending = self._ending.wait(max(0.0, settings.HEARTBEAT - (time.monotonic() - began)))
             self._deregister()
         finally:
             connection.close()
 
-    def _next_death(self, began: float) -> int | None:
-        """Wait for the next beat; return early with the pid of a dead child, or None to stop."""
-        try:
-            return self._dead_children.get(timeout=max(0.0, settings.HEARTBEAT - (time.monotonic() - began)))
-        except queue.Empty:
-            return 0
-
-    def _beat(self, dead_pid: int | None) -> None:
+    def _beat(self) -> None:
         began = time.monotonic()
         self._limit_statements()
         if not self._ready.is_set():
@@ -97,8 +85,7 @@ class Heartbeat(threading.Thread):
             log.error("this node was forgotten by the database; it stops")
             local.drain()
             self._vanished()
-        if dead_pid:
-            self._give_up(dead_pid)
+        self._give_up_for_dead_children()
         leases.renew(self._models)
         local.mark_renewed(began)
         if not self._safe:
@@ -112,10 +99,8 @@ class Heartbeat(threading.Thread):
             with connection.cursor() as cursor:
                 cursor.execute("SET statement_timeout = %s", [int(settings.LEASE * 1000 / 3)])
 
-    def _failed(self, error: Exception, dead_pid: int | None) -> None:
+    def _failed(self, error: Exception) -> None:
         connection.close()
-        if dead_pid:
-            self._dead_children.put(dead_pid)
         if self._safe and not local.lease_is_safe():
             self._safe = False
             log.error(
@@ -123,12 +108,15 @@ class Heartbeat(threading.Thread):
                 error=str(error),
             )
 
-    def _give_up(self, pid: int) -> None:
+    def _give_up_for_dead_children(self) -> None:
+        """Look for holders that have ended. Celery's pool itself may notice a death only seconds later."""
         for model in self._models:
-            rows = leases.give_up(model, local.node_id, pid=pid, why=f"worker process {pid} died")
-            if rows:
-                log.warning("gave up the leases of a dead child", pid=pid, rows=len(rows))
-                self._given_up(rows)
+            held = model._default_manager.filter(holder=local.node_id)  # noqa: SLF001
+            for pid in set(held.values_list("holder_pid", flat=True)):
+                if pid is not None and pid != os.getpid() and _has_ended(pid):
+                    rows = leases.give_up(model, local.node_id, pid=pid, why=f"worker process {pid} died")
+                    log.warning("gave up the leases of a dead child", pid=pid, rows=len(rows))
+                    self._given_up(rows)
 
     def _register(self) -> None:
         Node.objects.update_or_create(
@@ -148,3 +136,11 @@ class Heartbeat(threading.Thread):
             Node.objects.filter(pk=local.node_id).update(stopped_at=Now())
         except (DatabaseError, InterfaceError) as error:
             log.warning("could not deregister; the node will show as lost", error=str(error))
+
+
+def _has_ended(child: int) -> bool:
+    """Tell whether a child of this process is dead, without reaping it: that is for its pool."""
+    try:
+        return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # reaped already
+        return True

@@ -29,8 +29,8 @@ PATCHABLE = Patchable(
 )
 
 
-class BayModels(BayView):
-    policy = {"GET": "baymodel:list", "POST": "baymodel:create"}
+class BayModelsInDetail(BayView):
+    policy = {"GET": "baymodel:list"}
 
     def get(self, request: Request) -> Response:
         """List the project's baymodels and the published ones."""
@@ -42,6 +42,10 @@ class BayModels(BayView):
         if page.next:
             document["next"] = page.next
         return Response(document)
+
+
+class BayModels(BayModelsInDetail):
+    policy = {"GET": "baymodel:list", "POST": "baymodel:create"}
 
     def post(self, request: Request) -> Response:
         """Make a baymodel."""

@@ -35,9 +35,9 @@ PATCHABLE = Patchable(
 )
 
 
-class Bays(BayView):
-    policy = {"GET": "bay:list", "POST": "bay:create"}
-    detail = False
+class BaysInDetail(BayView):
+    policy = {"GET": "bay:list"}
+    show = staticmethod(bay_detail)
 
     def get(self, request: Request) -> Response:
         """List the project's bays; `all_projects=true` lists everybody's, for admins."""
@@ -50,13 +50,17 @@ class Bays(BayView):
             if name in request.query_params:
                 bays = bays.filter(**{name: request.query_params[name]})
         page = paginate(request, bays, sort_keys=SORT_KEYS, default="id")
-        show = bay_detail if self.detail else bay_summary
         document: dict[str, object] = {
-            self.words.bays: [show(bay, self.words, self.base) for bay in page.rows]
+            self.words.bays: [self.show(bay, self.words, self.base) for bay in page.rows]
         }
         if page.next:
             document["next"] = page.next
         return Response(document)
+
+
+class Bays(BaysInDetail):
+    policy = {"GET": "bay:list", "POST": "bay:create"}
+    show = staticmethod(bay_summary)
 
     def post(self, request: Request) -> Response:
         """Accept a new bay."""

@@ -1,0 +1,98 @@
+"""Who may do what: every route for nobody, a reader, a member and an admin, in their own project and in another."""
+
+from __future__ import annotations
+
+from django.test import override_settings
+from django.urls import URLPattern
+
+from bays import urls
+from bays.models import Bay
+from identity.models import Assignment, Role, User
+from lifecycle.models import Operation
+from tests.bays.base import BayCase
+
+RESIZE = {"node_count": 2}
+PATCH_BAY = [{"op": "replace", "path": "/node_count", "value": 2}]
+PATCH_MODEL = [{"op": "replace", "path": "/name", "value": "renamed"}]
+# For nobody; then reader, member, admin of the project; then reader, member, admin of another one.
+OPEN = (200,) * 7
+READ = (401, 200, 200, 200, 404, 404, 200)
+LIST = (401, *(200,) * 6)
+
+
+def wrote(status):
+    return (401, 403, status, status, 403, 404, status)
+
+
+ROUTES = [
+    ("GET", "/container-infra", None, OPEN),
+    ("GET", "/container-infra/v1", None, OPEN),
+    ("GET", "/operations", None, LIST),
+    ("GET", "/operations/{operation}", None, READ),
+]
+for bays_, models_, key in (("clusters", "clustertemplates", "cluster_template_id"), ("bays", "baymodels", "baymodel_id")):
+    ROUTES += [
+        ("GET", f"/{bays_}", None, LIST),
+        ("GET", f"/{bays_}/detail", None, LIST),
+        ("GET", f"/{bays_}?all_projects=true", None, (401, 403, 403, 200, 403, 403, 200)),
+        ("POST", f"/{bays_}", {key: "{model}"}, (401, 403, 202, 202, 403, 400, 202)),
+        ("GET", f"/{bays_}/{{bay}}", None, READ),
+        ("PATCH", f"/{bays_}/{{bay}}", PATCH_BAY, wrote(202)),
+        ("DELETE", f"/{bays_}/{{bay}}", None, wrote(204)),
+        ("POST", f"/{bays_}/{{bay}}/actions/resize", RESIZE, wrote(202)),
+        ("GET", f"/{models_}", None, LIST),
+        ("GET", f"/{models_}/detail", None, LIST),
+        ("POST", f"/{models_}", {"coe": "demo", "image_id": "i"}, (401, 403, 201, 201, 403, 201, 201)),
+        ("POST", f"/{models_}", {"coe": "demo", "image_id": "i", "public": True}, (401, 403, 403, 201, 403, 403, 201)),
+        ("GET", f"/{models_}/{{model}}", None, READ),
+        ("PATCH", f"/{models_}/{{model}}", PATCH_MODEL, wrote(200)),
+        ("DELETE", f"/{models_}/{{unused}}", None, wrote(204)),
+    ]
+
+
+@override_settings(BAY_QUOTA=1000)
+class RoleMatrixTests(BayCase):
+    @classmethod
+    def setUpTestData(cls):
+        super().setUpTestData()
+        cls.people = [None, cls.carol, cls.bob, cls.alice]
+        for role in (Role.READER, Role.MEMBER, Role.ADMIN):
+            user = User.objects.create(username=f"red-{role}", password=cls.alice.password)
+            Assignment.objects.create(user=user, project=cls.red, role=role)
+            cls.people.append(user)
+
+    def answer_of(self, person, number, method, path, body):
+        """Return the answer to this person on rows of their own making, so that no answer leans on another."""
+        unused, model = self.a_model(), self.a_model()
+        bay = self.a_bay(model=model)
+        operation = Operation.objects.get(resource_id=bay.pk)
+        names = {"bay": bay.pk, "model": model.pk, "unused": unused.pk, "operation": operation.pk}
+        if isinstance(body, dict):
+            body = {key: value.format(**names) if isinstance(value, str) else value for key, value in body.items()}
+        where = self.red if number > 3 else self.blue
+        self.headers = lambda user, **more: self.as_user(user, where, **more) if user else more
+        self.someone = person
+        return self.ask(method, path.format(**names), body, user="someone" if person else None), bay
+
+    def test_the_matrix(self):
+        for method, path, body, expected in ROUTES:
+            for number, (person, status) in enumerate(zip(self.people, expected, strict=True)):
+                with self.subTest(method=method, path=path, person=str(person), number=number):
+                    answer, bay = self.answer_of(person, number, method, path, body)
+                    self.assertEqual(answer.status_code, status, answer.content)
+                    if status >= 400:
+                        self.refused(answer, status)
+                        self.assertEqual(Bay.objects.get(pk=bay.pk).status, "CREATE_COMPLETE")
+
+    def test_it_leaves_out_no_route_and_no_method(self):
+        there = set()
+        for pattern in urls.urlpatterns:
+            assert isinstance(pattern, URLPattern)
+            view = pattern.callback.view_class
+            there |= {(method, pattern.pattern.regex.pattern) for method in view.policy}
+        tried = set()
+        for method, path, _, _ in ROUTES:
+            full = path if path.startswith("/container-infra") else f"/container-infra/v1{path}"
+            full = full.partition("?")[0].lstrip("/")
+            tried |= {(method, p.pattern.regex.pattern) for p in urls.urlpatterns if p.resolve(full)}
+        self.assertLessEqual(there, tried)

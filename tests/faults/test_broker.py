@@ -1,0 +1,91 @@
+"""The broker loses what it has, dies, or brings forged messages: it was only the bell."""
+
+from __future__ import annotations
+
+import uuid
+
+from kombu import Connection, Producer
+
+from bays.models import Bay
+from bays.states import Status
+from lifecycle.models import Event
+from project.celery import app
+from tests.faults.base import FaultTestCase
+
+
+class BrokerTests(FaultTestCase):
+    def test_bells_that_a_wiped_broker_lost_are_rung_again(self) -> None:
+        with self.proxy.hold("POST", "stacks") as hold:
+            bays = self.create(12)
+            self.await_(lambda: hold.held == 4, "every child works")
+            self.await_(lambda: self.ground.broker.llen("bells"), "bells wait in the broker")
+            self.ground.broker.flushall()
+        self.await_status(bays, Status.CREATE_COMPLETE)
+        self.assert_all_is_well()
+
+    def test_requests_are_accepted_while_the_broker_is_down_and_done_when_it_is_back(self) -> None:
+        with self.proxy.hold("POST", "stacks") as hold:
+            bays = self.create(6)
+            self.await_(lambda: hold.held == 4, "every child works")
+            self.ground.kill("valkey")
+            self.addCleanup(self.ground.restart, "valkey")
+            bays += self.create(4)  # each is answered with 202
+        self.assertEqual(Bay.objects.filter(pk__in=bays).count(), 10)
+        self.ground.restart("valkey")
+        self.await_status(bays, Status.CREATE_COMPLETE)
+        self.assert_all_is_well()
+
+    def test_forged_messages_do_nothing(self) -> None:
+        (settled,) = self.created()
+        before = list(Event.objects.values_list("pk", flat=True)), Bay.objects.get().epoch
+        worker, *children = self.nodes[0].worker_tree()
+        forged = [
+            {"pk": str(uuid.uuid4())},
+            {"pk": str(settled)},
+            {"pk": str(settled), "status": "DELETE_IN_PROGRESS", "node_count": 100},
+            {"pk": "no uuid"},
+            {"pk": None},
+            {"pk": ["a", "list"]},
+            {"pk": {"a": "mapping"}},
+            {"pk": "x" * 100_000},
+            {},
+        ]
+        with Connection(self.ground.broker_url) as link:
+            for kwargs in forged:
+                app.send_task("bays.advance_bay", kwargs=kwargs, queue="bells", connection=link)
+            app.send_task("bays.advance_bay", args=[str(settled)], queue="bells", connection=link)
+            app.send_task("os.system", args=["touch /tmp/pwned"], queue="bells", connection=link)
+            app.send_task("sync.sweep", kwargs={"pk": 1}, queue="bells", connection=link)
+            producer = Producer(link.channel(), routing_key="bells", exchange="bells")
+            headers = {"task": "bays.advance_bay", "id": str(uuid.uuid4()), "lang": "py"}
+            pickled = b"cos\nsystem\n(S'touch /tmp/pwned'\ntR."
+            for body, kind in (
+                (pickled, "application/x-python-serialize"),
+                (b"\xff\xfe", "application/json"),
+                (b"[]", "application/json"),
+                (b"null", "application/json"),
+                (b'[[], {"pk": 7}, null]', "application/json"),
+                (b"", "text/plain"),
+            ):
+                for its in (headers, {}):
+                    producer.publish(
+                        body, content_type=kind, content_encoding="utf-8", headers=its, serializer=None
+                    )
+        (real,) = self.create()
+        self.await_status([real], Status.CREATE_COMPLETE)
+        self.await_(lambda: not self.ground.broker.llen("bells"), "all forged messages were taken")
+        self.assertEqual(self.nodes[0].worker_tree(), [worker, *children])
+        others = Event.objects.exclude(resource_id=real)
+        self.assertEqual(
+            (list(others.values_list("pk", flat=True)), Bay.objects.get(pk=settled).epoch), before
+        )
+        self.assert_all_is_well()
+
+    def test_what_is_no_message_at_all_does_not_end_a_worker(self) -> None:
+        worker = self.nodes[0].pid("worker")
+        for garbage in (b"", b"garbage", b"{}", b"[]", b"null", b'{"body": 1}', b"\xff\xfe"):
+            self.ground.broker.lpush("bells", garbage)
+        self.created(2)
+        self.await_(lambda: not self.ground.broker.llen("bells"), "all of it was taken")
+        self.assertEqual(self.nodes[0].pid("worker"), worker)
+        self.assert_all_is_well()

@@ -183,20 +183,22 @@ def _win(held: Held[L], outcome: Outcome, reason: str, fields: Fields) -> L | No
     return swap(model, values=at_rest(outcome.target, reason) | {**fields}, **fence)
 
 
-def renew(models: Iterable[type[Leased]]) -> int:
-    """Renew every lease this node holds, but none on work claimed longer ago than a step may take."""
+def renew(models: Iterable[type[Leased]]) -> list[Leased]:
+    """Renew every lease this node holds, but none on work claimed longer ago than a step may take.
+
+    Return the rows that were renewed.
+    """
     limit = timedelta(seconds=settings.STEP_LIMIT)
-    return sum(
-        len(
-            swap_many(
-                model,
-                holder=local.node_id,
-                claimed_at__gt=Now() - limit,
-                values={"lease_until": Now() + lease()},
-            )
-        )
+    return [
+        row
         for model in models
-    )
+        for row in swap_many(
+            model,
+            holder=local.node_id,
+            claimed_at__gt=Now() - limit,
+            values={"lease_until": Now() + lease()},
+        )
+    ]
 
 
 def give_up(model: type[L], node_id: uuid.UUID, *, why: str, pid: int | None = None) -> list[L]:

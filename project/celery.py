@@ -6,6 +6,7 @@ results, no ETA, no chains, JSON only, and acks late, so that a worker's death r
 
 from __future__ import annotations
 
+import atexit
 import os
 
 from celery import Celery, signals
@@ -24,4 +25,6 @@ def _register_beat(**_: object) -> None:
     from lifecycle.models import Node  # noqa: PLC0415 - models load after the settings
     from workers.heartbeat import Heartbeat  # noqa: PLC0415
 
-    Heartbeat(Node.Kind.BEAT).start()
+    heartbeat = Heartbeat(Node.Kind.BEAT)
+    heartbeat.start()
+    atexit.register(heartbeat.end)

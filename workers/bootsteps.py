@@ -13,7 +13,7 @@ from django.apps import apps
 from lifecycle import local
 from lifecycle.models import Leased, Node
 from workers import bell
-from workers.heartbeat import Heartbeat, Rows
+from workers.heartbeat import Heartbeat, Holder, Rows
 from workers.watchdog import Watchdog, end_this_process
 
 log = structlog.get_logger(__name__)
@@ -28,9 +28,13 @@ class LeaseKeeper(bootsteps.StartStopStep):
 
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
-        self.heartbeat = Heartbeat(
-            Node.Kind.WORKER, leased_models(), given_up=_ring_again, vanished=end_this_process
+        holder = Holder(
+            models=leased_models(),
+            children=lambda: worker.pool.info.get("processes", ()),
+            given_up=_ring_again,
+            forgotten=end_this_process,
         )
+        self.heartbeat = Heartbeat(Node.Kind.WORKER, holder)
 
     def start(self, worker: Any) -> None:
         """Register before the first bell is heard."""

@@ -1,16 +1,20 @@
 """The heartbeat: a thread that renews this node and its leases each second, and does nothing else.
 
 It has a database connection of its own with short time-outs, so that neither a slow step nor a slow query of
-somebody else keeps it from renewing. What it cannot renew for two thirds of a lease, the node abandons.
+somebody else keeps it from renewing. What it cannot renew for two thirds of a lease, the node abandons. A child
+that dies wakes it: what the child held is given up at once.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
@@ -25,26 +29,31 @@ log = structlog.get_logger(__name__)
 
 Rows = Sequence[Leased]
 
+SLOWER = 10  # times: how much slower a process beats that holds nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """What a process that holds leases adds to its heartbeat."""
+
+    models: Sequence[type[Leased]]
+    children: Callable[[], Collection[int]]  # the pids of the processes that take its steps
+    given_up: Callable[[Rows], None]  # rows that were released because a child died
+    forgotten: Callable[[], None]  # the database knows this node no more
+
 
 class Heartbeat(threading.Thread):
-    """Registers this process as a Node, keeps it and its leases alive, and deregisters it.
+    """Registers this process as a Node, keeps it and its leases alive, and deregisters it."""
 
-    `given_up` is called with rows that were released because a child of this process died.
-    """
-
-    def __init__(
-        self,
-        kind: Node.Kind,
-        models: Sequence[type[Leased]] = (),
-        given_up: Callable[[Rows], None] = lambda _rows: None,
-        vanished: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, kind: Node.Kind, holder: Holder | None = None) -> None:
         super().__init__(name="heartbeat", daemon=True)
         self._kind = kind
-        self._models = models
-        self._given_up = given_up
-        self._vanished = vanished
-        self._ending = threading.Event()
+        self._holder = holder
+        self._every = settings.HEARTBEAT * (1 if holder else SLOWER)
+        self._ttl = timedelta(seconds=settings.LEASE * (1 if holder else SLOWER))
+        self._known_dead: set[int] = set()
+        self._awake = os.eventfd(0)
+        self._ending = False
         self._ready = threading.Event()
         self._safe = True
 
@@ -59,39 +68,53 @@ class Heartbeat(threading.Thread):
 
     def end(self) -> None:
         """Deregister the node and stop. Call it when nothing that holds a lease runs any more."""
-        self._ending.set()
+        self._ending = True
+        os.eventfd_write(self._awake, 1)
         self.join(settings.LEASE)
 
     def run(self) -> None:
         try:
-            ending = False
-            while not ending:
+            while not self._ending:
                 began = time.monotonic()
+                children = self._holder.children if self._holder else tuple
                 try:
-                    self._beat()
+                    self._beat(began)
                 except (DatabaseError, InterfaceError) as error:
                     self._failed(error)
-                ending = self._ending.wait(max(0.0, settings.HEARTBEAT - (time.monotonic() - began)))
+                    children = tuple  # for a dead one nothing can be done before the next beat
+                self._wait(began + self._every - time.monotonic(), children())
             self._deregister()
         finally:
             connection.close()
 
-    def _beat(self) -> None:
-        began = time.monotonic()
+    def _wait(self, seconds: float, children: Collection[int]) -> None:
+        """Wait for the next beat; come back early when a child dies or the end is asked for."""
+        with ExitStack() as stack:
+            watched = [self._awake]
+            for pid in set(children) - self._known_dead:
+                try:
+                    watched.append(os.pidfd_open(pid))
+                except ProcessLookupError:
+                    return
+                stack.callback(os.close, watched[-1])
+            select.select(watched, [], [], max(0.0, seconds))
+
+    def _beat(self, began: float) -> None:
         self._limit_statements()
         if not self._ready.is_set():
             self._register()
         elif not Node.objects.filter(pk=local.node_id).update(seen_at=Now(), draining=local.draining()):
             log.error("this node was forgotten by the database; it stops")
             local.drain()
-            self._vanished()
-        self._give_up_for_dead_children()
-        leases.renew(self._models)
+            if self._holder:
+                self._holder.forgotten()
+        held = leases.renew(self._holder.models) if self._holder else []
         local.mark_renewed(began)
         if not self._safe:
             log.warning("renewed again; claims resume")
             self._safe = True
         self._ready.set()
+        self._give_up_for_the_dead(held)
 
     def _limit_statements(self) -> None:
         """A renewal that waits longer than this is better abandoned and begun anew."""
@@ -101,22 +124,25 @@ class Heartbeat(threading.Thread):
 
     def _failed(self, error: Exception) -> None:
         connection.close()
-        if self._safe and not local.lease_is_safe():
+        if self._holder and self._safe and not local.lease_is_safe():
             self._safe = False
             log.error(
                 "could not renew for two thirds of the lease; claims stop, work is abandoned",
                 error=str(error),
             )
 
-    def _give_up_for_dead_children(self) -> None:
-        """Look for holders that have ended. Celery's pool itself may notice a death only seconds later."""
-        for model in self._models:
-            held = model._default_manager.filter(holder=local.node_id)  # noqa: SLF001
-            for pid in set(held.values_list("holder_pid", flat=True)):
-                if pid is not None and pid != os.getpid() and _has_ended(pid):
-                    rows = leases.give_up(model, local.node_id, pid=pid, why=f"worker process {pid} died")
-                    log.warning("gave up the leases of a dead child", pid=pid, rows=len(rows))
-                    self._given_up(rows)
+    def _give_up_for_the_dead(self, held: Rows) -> None:
+        """Give up what ended children held. Celery's own pool may notice a death only seconds later."""
+        if self._holder is None:
+            return
+        pids = {row.holder_pid for row in held} | set(self._holder.children())
+        dead = {pid for pid in pids if pid not in {None, os.getpid()} and _has_ended(pid)}
+        for pid in {row.holder_pid for row in held} & dead:
+            for model in self._holder.models:
+                rows = leases.give_up(model, local.node_id, pid=pid, why=f"worker process {pid} died")
+                log.warning("gave up the leases of a dead child", pid=pid, rows=len(rows))
+                self._holder.given_up(rows)
+        self._known_dead = dead
 
     def _register(self) -> None:
         Node.objects.update_or_create(
@@ -126,7 +152,7 @@ class Heartbeat(threading.Thread):
                 "name": local.node_name,
                 "hostname": socket.gethostname(),
                 "pid": os.getpid(),
-                "ttl": timedelta(seconds=settings.LEASE),
+                "ttl": self._ttl,
                 "seen_at": Now(),
             },
         )

@@ -229,14 +229,14 @@ class RenewAndGiveUpTests(TestCase):
             take(theirs)
         expire(self.bay)
         expire(theirs)
-        self.assertEqual(leases.renew([Bay]), 1)
+        self.assertEqual([row.pk for row in leases.renew([Bay])], [self.bay.pk])
         self.assertIsNone(leases.claim(Bay, self.bay.pk), "renewed")
         self.assertIsNotNone(leases.claim(Bay, theirs.pk), "not renewed")
 
     def test_it_renews_nothing_that_was_claimed_longer_ago_than_a_step_may_take(self) -> None:
         with self.settings(STEP_LIMIT=30):
             Bay.objects.update(claimed_at=Now() - timedelta(seconds=31))
-            self.assertEqual(leases.renew([Bay]), 0)
+            self.assertEqual(leases.renew([Bay]), [])
 
     def test_a_dead_child_s_rows_are_free_at_once_and_its_sibling_s_are_not(self) -> None:
         sibling = make.bay(name="sibling", model=self.bay.baymodel)

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from api.problems import BadRequest, Conflict, NotFound, OverQuota
 from bays.drivers import NoDriver, driver_for
 from bays.drivers.base import BaySpec, InvalidSpec
-from bays.models import Bay, BayModel, Quota
+from bays.models import Bay, BayModel, BayModelQuerySet, Quota
 from bays.stacks import spec_of
 from bays.states import BAY
 from bays.tasks import advance_bay
@@ -72,18 +72,14 @@ def create(by: Caller, request_id: str, wish: Wish) -> Bay:
     :raises BadRequest: the baymodel is unknown, or its driver cannot give what is asked.
     :raises OverQuota: the project has its limit of bays.
     """
-    model = _baymodel_for(by, wish.baymodel)
-    bay = _bay_of(by, model, wish)
-    _check(spec_of(bay))
     asked = Asked(by.user_id, by.project, request_id, dict(wish.sent))
-    try:
-        with transaction.atomic():
-            if not Quota.reserve(by.project):
-                raise OverQuota(_over_quota(by.project))
-            requests.birth(bay, "create", asked, name=bay.name, deadline=_deadline(bay))
-            bell.ring_on_commit(advance_bay, bay.pk)
-    except IntegrityError as gone:  # the foreign key is checked at commit: the baymodel was deleted meanwhile
-        raise BadRequest(f"The baymodel {wish.baymodel} does not exist.") from gone
+    with transaction.atomic():
+        bay = _bay_of(by, _baymodel_for(by, wish.baymodel), wish)
+        _check(spec_of(bay))
+        if not Quota.reserve(by.project):
+            raise OverQuota(_over_quota(by.project))
+        requests.birth(bay, "create", asked, name=bay.name, deadline=_deadline(bay))
+        bell.ring_on_commit(advance_bay, bay.pk)
     return bay
 
 
@@ -130,10 +126,14 @@ def find_baymodel(by: Caller, ident: str, *, own: bool = False) -> BayModel:
     :raises NotFound: there is none that the caller may see (or change).
     :raises Conflict: more than one bears the name.
     """
+    return _only(list(_baymodels(by, ident, own=own)[:2]), "baymodel", ident)
+
+
+def _baymodels(by: Caller, ident: str, *, own: bool = False) -> BayModelQuerySet:
     models = BayModel.objects.called(ident)
     if not (by.is_admin and _is_id(ident)):
         models = models.filter(project_id=by.project) if own else models.visible_to(by.project)
-    return _only(list(models[:2]), "baymodel", ident)
+    return models
 
 
 def create_baymodel(by: Caller, values: Mapping[str, Any]) -> BayModel:
@@ -162,7 +162,9 @@ def update_baymodel(by: Caller, model: BayModel, changes: Mapping[str, Any]) -> 
         if locked is None:
             raise NotFound(f"The baymodel {model.pk} could not be found.")
         if set(changes) - {"name", "public", "hidden", "tags"} and locked.bays.exists():
-            raise Conflict(_referenced(model))
+            raise Conflict(
+                f"The baymodel {model.name} is referenced by bays: only its name, tags and visibility can change."
+            )
         model.updated_at = Now()
         model.save(update_fields=[*changes, "updated_at"])
     model.refresh_from_db()
@@ -178,13 +180,14 @@ def delete_baymodel(model: BayModel) -> None:
         with transaction.atomic():
             model.delete()
     except (ProtectedError, IntegrityError) as referenced:
-        raise Conflict(_referenced(model)) from referenced
+        raise Conflict(f"The baymodel {model.name} is referenced by bays: delete them first.") from referenced
 
 
 def _baymodel_for(by: Caller, ident: str) -> BayModel:
-    """Return the baymodel for a new bay; an unknown one is the request's fault, hence no 404."""
+    """Return the baymodel for a new bay, kept as it is; an unknown one is the request's fault, hence no 404."""
     try:
-        return find_baymodel(by, ident)
+        found: list[BayModel] = list(_baymodels(by, ident)[:2].kept())
+        return _only(found, "baymodel", ident)
     except NotFound as unknown:
         raise BadRequest(unknown.message) from unknown
 
@@ -264,7 +267,3 @@ def _made_up_name(kind: str) -> str:
 def _over_quota(project_id: str) -> str:
     quota = Quota.objects.get(pk=project_id)
     return f"The project has {quota.used} bays and its limit is {quota.limit}."
-
-
-def _referenced(model: BayModel) -> str:
-    return f"The baymodel {model.name} is referenced by bays: only its name and visibility can change."

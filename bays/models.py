@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Now
+from django.db.models.query import RawQuerySet
 
 from bays.states import BAY, Health
 from lifecycle.models import Leased, guards, indexes
@@ -34,6 +35,15 @@ class Named(models.QuerySet[M]):
 
 
 class BayModelQuerySet(Named["BayModel"]):
+    def kept(self) -> RawQuerySet[BayModel]:
+        """These rows, which until the end of the transaction can be neither deleted nor locked for a change.
+
+        Any number of transactions may keep a row at once (PostgreSQL's FOR KEY SHARE, for which Django has no
+        name): it is for whoever makes a row that refers to one of these.
+        """
+        sql, params = self.query.sql_with_params()
+        return self.raw(f"{sql} FOR KEY SHARE", params)
+
     def visible_to(self, project_id: str) -> Self:
         """The project's own baymodels, and those that were published to all."""
         return self.filter(Q(project_id=project_id) | Q(public=True, hidden=False))

@@ -98,7 +98,7 @@ def stacks_of(heat: Heat, bay: Bay) -> list[Stack]:
     Heat stores the tags of a stack after the stack: one whose making was cut short may have none.
     """
     found = heat.find(bay_tag(bay))
-    if not found and (named := heat.named(stack_name(bay))) is not None:
+    if not found and (named := heat.named(stack_name(bay))) is not None and bay_of(named) in {None, bay.pk}:
         return [named]
     return found
 

@@ -35,8 +35,8 @@ def _step(act: Callable[[Held[Bay], Heat], StepOutcome]) -> Step:
     def step(held: Held[Bay]) -> StepOutcome:
         try:
             return act(held, leased_heat())
-        except Rejected as refused:
-            return Failed(f"Heat refused: {refused.reason}")
+        except Rejected as refused:  # so nothing was done, and nothing can still come
+            return Failed(f"Heat refused: {refused.reason}", {"sent_at": None})
         except (InvalidSpec, InvalidOutputs) as invalid:
             return Failed(invalid.reason)
         except CloudError as silent:
@@ -51,7 +51,7 @@ def create(held: Held[Bay], heat: Heat) -> StepOutcome:
     bay = held.row
     if bay.stack_id is not None:
         return _conclude(held, heat, show(heat, bay.stack_id), "created")
-    twins = stacks_of(heat, bay)
+    twins = [stack for stack in stacks_of(heat, bay) if stack.action != "DELETE"]
     for extra in twins[1:]:  # Heat keeps the earliest of a name too; its check is not a fence
         heat.delete(extra.id)
     if twins:
@@ -61,8 +61,8 @@ def create(held: Held[Bay], heat: Heat) -> StepOutcome:
     _intend(held)
     try:
         return Watch(_soon(), {"stack_id": heat.create(request_for(bay))})
-    except Unavailable as down:  # nothing was done, so nothing can still come
-        return Retry(f"Heat: {down.reason}", {"sent_for": None, "sent_at": None})
+    except Unavailable as down:
+        return _not_sent(down)
 
 
 @_step
@@ -75,8 +75,13 @@ def update(held: Held[Bay], heat: Heat) -> StepOutcome:
     if operation_tag(bay) in stack.tags and stack.action == "UPDATE":
         # Heat stores state and tags apart: a state read together with the new tag may still be the old one.
         return _conclude(held, heat, show(heat, stack.id), "updated")
+    if bay.sent_for == bay.operation_id and (late := _may_still_come(bay)):
+        return Again(min(late, _soon()))
     _intend(held)
-    heat.update(stack.id, request_for(bay))
+    try:
+        heat.update(stack.id, request_for(bay))
+    except Unavailable as down:
+        return _not_sent(down)
     return Watch(_soon(), {"stack_id": stack.id})
 
 
@@ -133,10 +138,16 @@ def _conclude(held: Held[Bay], heat: Heat, stack: Stack | None, event: str) -> S
     )
 
 
-def _may_still_come(bay: Bay) -> timedelta:
-    """Return for how long a create of unknown outcome may still take effect; zero if it cannot.
+def _not_sent(down: Unavailable) -> Retry:
+    """Take the intent back: nothing was done, so nothing can still come."""
+    return Retry(f"Heat: {down.reason}", {"sent_for": None, "sent_at": None})
 
-    Heat's check of names is no fence: two creates of one stack must not be under way at the same time.
+
+def _may_still_come(bay: Bay) -> timedelta:
+    """Return for how long a call of unknown outcome may still take effect; zero if it cannot.
+
+    Heat's check of names is no fence: two creates of one stack must not be under way at the same time. And an update
+    that comes late would undo one that was asked for after it.
     """
     if bay.sent_at is None or bay.claimed_at is None:
         return timedelta(0)
@@ -157,7 +168,10 @@ def _intend(held: Held[Bay]) -> None:
 
 def _cause(heat: Heat, stack: Stack) -> str:
     """Return the reason of the first resource that failed; what Heat says of the stack if none is told."""
-    failure = heat.first_failure(stack.id)
+    try:
+        failure = heat.first_failure(stack.id)
+    except CloudError:
+        failure = None
     if failure is None:
         return stack.reason or f"The stack is {stack.state} and Heat gives no reason."
     return f"{failure.resource} ({failure.resource_type}): {failure.reason}"

@@ -71,6 +71,14 @@ class Heat:
             stacks = [answers.stack(one.to_dict()) for one in listed]
         return next((stack for stack in stacks if stack.name == name and _lives(stack)), None)
 
+    def page(self, tag: str, after: uuid.UUID | None) -> list[Stack]:
+        """Return up to PAGE live stacks that carry the tag, oldest first, after this one; empty at the end.
+
+        :raises Unavailable: as for `find`.
+        """
+        listed = self._listed(tag, limit=PAGE, marker=after)
+        return [stack for stack in {stack.id: stack for stack in listed}.values() if _lives(stack)]
+
     def tagged(self, tag: str) -> Iterator[Stack]:
         """Yield all live stacks that carry the tag, hidden ones too, oldest first, page by page.
 
@@ -174,13 +182,17 @@ class Heat:
     @contextmanager
     def _asking(self, *, effect: bool) -> Iterator[Any]:
         """Lend the client for one question, logged in, with its errors translated."""
-        if self._guard is not None:
-            self._guard()
+        self._ask_the_guard()
         client, session = self._connection()
         with translated(effect=False):
             session.get_auth_headers()  # whatever fails in the login has had no effect
+        self._ask_the_guard()  # a login may have taken long
         with translated(effect=effect):
             yield client
+
+    def _ask_the_guard(self) -> None:
+        if self._guard is not None:
+            self._guard()
 
     def _connection(self) -> Any:
         """Return this process's client and session."""

@@ -5,13 +5,16 @@ This is all a worker does. It knows neither the resource nor what the step talks
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
 import structlog
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
 
 from lifecycle import leases, local
 from lifecycle.errors import LeaseLost, Overtaken, Stale
@@ -25,6 +28,7 @@ L = TypeVar("L", bound=Leased)
 Step = Callable[[Held[L]], StepOutcome]
 
 LONGEST_WAIT = timedelta(seconds=60)
+RECONNECT = 0.2  # seconds between two attempts to reach the database again
 
 
 def advance(
@@ -37,6 +41,7 @@ def advance(
     """
     if not local.may_claim():
         return False
+    local.mark_claimed()
     held = leases.claim(model, pk)
     if held is None:
         return False
@@ -44,7 +49,7 @@ def advance(
         resource=model.machine.name, id=str(pk), epoch=held.epoch, status=held.row.status
     ):
         try:
-            return _write(held, _verdict(held) or _step(held, steps), gone)
+            return _write_surely(held, _verdict(held) or _step(held, steps), gone)
         except Overtaken:
             return True
         except Stale:
@@ -72,18 +77,44 @@ def _verdict(held: Held[L]) -> StepOutcome | None:
     return None
 
 
-def _step(held: Held[L], steps: Mapping[str, Step[L]]) -> StepOutcome | None:
-    """Run the step; None if it broke, which is not an end of its own: the attempt stays counted."""
+@dataclass(frozen=True, slots=True)
+class Broke:
+    """The step came to no end of its own: the attempt stays counted."""
+
+    reason: str
+
+
+def _step(held: Held[L], steps: Mapping[str, Step[L]]) -> StepOutcome | Broke:
+    """Run the step."""
     try:
         return steps[held.row.status](held)
+    except (Overtaken, Stale):
+        raise
     except LeaseLost as lost:
         log.error("lease lost during a step, work abandoned", reason=str(lost))  # noqa: TRY400 - no bug to trace
-    except Exception:
+    except Exception as error:
         log.exception("a step broke")
-    return None
+        return Broke(f"The step broke ({type(error).__name__}); it is tried again.")
+    return Broke("The worker was cut off; the step is tried again.")
 
 
-def _write(held: Held[L], outcome: StepOutcome | None, gone: Callable[[L], None] | None) -> bool:
+def _write_surely(held: Held[L], outcome: StepOutcome | Broke, gone: Callable[[L], None] | None) -> bool:
+    """Write the outcome down; try again for as long as a lease lasts if the database goes away meanwhile.
+
+    Always safe: the fence decides whether the write, or one before it that we did not hear of, counts.
+    """
+    end = time.monotonic() + settings.LEASE
+    while True:
+        try:
+            return _write(held, outcome, gone)
+        except (OperationalError, InterfaceError):
+            connection.close()
+            if time.monotonic() > end:
+                raise
+            time.sleep(RECONNECT)  # there is nothing to wait on: the server is away
+
+
+def _write(held: Held[L], outcome: StepOutcome | Broke, gone: Callable[[L], None] | None) -> bool:
     row = held.row
     after = timedelta(0)
     match outcome:
@@ -103,8 +134,8 @@ def _write(held: Held[L], outcome: StepOutcome | None, gone: Callable[[L], None]
             after = backoff(row.retries)
             log.info("will retry", reason=reason, after=after.total_seconds())
             written = leases.rest(held, after=after, retry=reason, fields=fields)
-        case None:
+        case Broke(reason):
             after = backoff(row.attempts)
-            written = leases.rest(held, after=after, clean=False)
+            written = leases.rest(held, after=after, clean=False, reason=reason)
     overtaken = written.operation_id != row.operation_id
     return overtaken or (after <= timedelta(0) and not isinstance(outcome, Watch))

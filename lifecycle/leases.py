@@ -95,10 +95,11 @@ def claim(model: type[L], pk: uuid.UUID) -> Held[L] | None:
 def note(held: Held[L], **fields: object) -> None:
     """Write down what is about to be done outside, before it is done, and keep the lease.
 
+    :raises Overtaken: a request has moved the row meanwhile, so it is not to be done any more.
     :raises Stale: the row is held no longer under this claim, so nothing may be done.
     """
-    if swap(type(held.row), values=fields, **held.fence) is None:
-        _refuse(held, "note")
+    if swap(type(held.row), values=fields, operation=held.operation_id, **held.fence) is None:
+        _hand_on(held, "note")
 
 
 def rest(
@@ -108,6 +109,7 @@ def rest(
     watch: bool = False,
     clean: bool = True,
     retry: str = "",
+    reason: str = "",
     fields: Fields | None = None,
 ) -> L:
     """Let go of the row with its work still owed, `after` from now, and return it.
@@ -129,8 +131,8 @@ def rest(
     }
     if clean:
         values |= {"attempts": 0, "taken_from": None}
-    if retry:
-        values["status_reason"] = _if(same, Value(retry, TextField()), F("status_reason"))
+    if retry or reason:
+        values["status_reason"] = _if(same, Value(retry or reason, TextField()), F("status_reason"))
     with transaction.atomic():
         row = swap(type(held.row), values=values, **held.fence)
         if row is not None and retry:
@@ -169,8 +171,7 @@ def move(
             )
             _record(held.row, event, held.row.status, to=outcome.target, reason=reason)
     if row is None:
-        rest(held, after=timedelta(0))
-        raise Overtaken(f"{event} of {held.row.machine.name} {held.row.pk}: a request has moved the row")
+        _hand_on(held, event)
 
 
 def _win(held: Held[L], outcome: Outcome, reason: str, fields: Fields) -> L | None:
@@ -196,6 +197,7 @@ def renew(models: Iterable[type[Leased]]) -> list[Leased]:
             model,
             holder=local.node_id,
             claimed_at__gt=Now() - limit,
+            lease_until__gt=Now(),  # a lease that has run out is not brought back: another may be claiming
             values={"lease_until": Now() + lease()},
         )
     ]
@@ -245,6 +247,12 @@ def _if(condition: Q, then: Expression | F, otherwise: F) -> Case:
     return Case(When(condition, then=then), default=otherwise)
 
 
+def _hand_on(held: Held[L], what: str) -> NoReturn:
+    """Release a row that a request has overtaken: what it now owes is due at once."""
+    rest(held, after=timedelta(0))
+    raise Overtaken(f"{what} of {held.row.machine.name} {held.row.pk}: a request has moved the row")
+
+
 def _refuse(held: Held[L], what: str) -> NoReturn:
     """Count and log a stale write: a double was prevented."""
     row = held.row
@@ -281,6 +289,11 @@ def take_slice(model: type[L], wanted: Q, *, limit: int, values: Mapping[str, ob
         )
         pks = list(taken)
         return swap_many(model, wanted, pk__in=pks, values=values) if pks else []
+
+
+def look_again(model: type[L], pks: Iterable[uuid.UUID], *, after: timedelta) -> None:
+    """Have watched rows looked at again, `after` from now."""
+    swap_many(model, pk__in=list(pks), watched=True, values={"not_before": Now() + after})
 
 
 def wake(model: type[L], pks: Iterable[uuid.UUID]) -> list[L]:

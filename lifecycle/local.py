@@ -10,7 +10,6 @@ from __future__ import annotations
 import mmap
 import os
 import socket
-import struct
 import time
 import uuid
 
@@ -19,7 +18,9 @@ from django.conf import settings
 from lifecycle.errors import LeaseLost
 
 _page = mmap.mmap(-1, mmap.PAGESIZE)  # [0:8] monotonic seconds of the last renewal, [8] draining
-_renewed = struct.Struct("d")
+_renewed = memoryview(_page).cast("d")  # read and written as a whole
+
+_claimed_at = float("inf")  # of this process
 
 # A supervisor names the node so that it can give up the node's leases the moment the process dies.
 node_id = uuid.UUID(os.environ["ROADSTEAD_NODE_ID"]) if "ROADSTEAD_NODE_ID" in os.environ else uuid.uuid4()
@@ -28,7 +29,7 @@ node_name = os.environ.get("ROADSTEAD_NODE_NAME", socket.gethostname())
 
 def mark_renewed(at: float) -> None:
     """Record that every lease of this node was renewed by a call that began at monotonic time `at`."""
-    _renewed.pack_into(_page, 0, at)
+    _renewed[0] = at
 
 
 def drain() -> None:
@@ -42,12 +43,18 @@ def draining() -> bool:
 
 def last_renewed() -> float:
     """Return the monotonic time at which the last successful renewal began."""
-    return float(_renewed.unpack_from(_page, 0)[0])
+    return float(_renewed[0])
 
 
 def lease_is_safe() -> bool:
     """Tell whether less than two thirds of the lease have passed since the last renewal."""
     return time.monotonic() - last_renewed() < settings.LEASE * 2 / 3
+
+
+def mark_claimed() -> None:
+    """Record that this process begins to claim a row: what it does outside must end within a step's time."""
+    global _claimed_at  # noqa: PLW0603 - one row at a time in a process
+    _claimed_at = time.monotonic()
 
 
 def may_claim() -> bool:
@@ -57,8 +64,11 @@ def may_claim() -> bool:
 def require_lease() -> None:
     """Return if this process may still act outside under the lease it claimed.
 
-    :raises LeaseLost: two thirds of the lease have passed without a renewal.
+    :raises LeaseLost: two thirds of the lease have passed without a renewal, or the step has taken too long for its
+        lease to have been renewed.
     """
+    if time.monotonic() - _claimed_at > settings.STEP_LIMIT:
+        raise LeaseLost(f"the step has taken longer than {settings.STEP_LIMIT:g} s")
     if not lease_is_safe():
         raise LeaseLost(
             f"{time.monotonic() - last_renewed():.1f} s without a renewal of a {settings.LEASE:g} s lease"

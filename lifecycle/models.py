@@ -46,7 +46,7 @@ class Node(models.Model):
     pid = models.IntegerField()
     ttl = models.DurationField()
     started_at = models.DateTimeField(db_default=Now())
-    seen_at = models.DateTimeField(db_default=Now(), db_index=True)
+    seen_at = models.DateTimeField(db_default=Now())
     stopped_at = models.DateTimeField(null=True, blank=True)
     draining = models.BooleanField(db_default=False)
     stale_refused = models.BigIntegerField(db_default=0)
@@ -199,4 +199,8 @@ def indexes(machine: Machine) -> list[models.Index]:
             condition=Q(status__in=list(machine.busy)),
         ),
         models.Index(fields=["holder"], name=f"{machine.name}_held", condition=Q(holder__isnull=False)),
+        # Without it, deleting an old Operation would scan the table for rows that refer to it.
+        models.Index(
+            fields=["operation"], name=f"{machine.name}_operation", condition=Q(operation__isnull=False)
+        ),
     ]

@@ -92,11 +92,13 @@ def request(
                     "watched": False,
                     "attempts": 0,
                     "retries": 0,
+                    "taken_from": None,
                     "updated_at": Now(),
                     **(values or {}),
                 },
             )
             if won is not None:
+                operation.accepted_epoch = won.epoch
                 _supersede(found, event)
                 operation.save(force_insert=True)
                 _record(found, won, event, operation, asked)

@@ -33,11 +33,11 @@ def leases_fit(app_configs: Sequence[AppConfig] | None, **_: object) -> list[Che
             f"ROADSTEAD_STEP_LIMIT ({step:g} s) must be above ROADSTEAD_LEASE ({lease:g} s).",
         ),
         (
-            step / 3 >= settings.CLOUD_TIMEOUT,
+            settings.CELERY_TASK_SOFT_TIME_LIMIT >= 4 * settings.CLOUD_TIMEOUT,
             "E004",
             (
-                f"ROADSTEAD_CLOUD_TIMEOUT ({settings.CLOUD_TIMEOUT:g} s) must be at most a third of "
-                f"ROADSTEAD_STEP_LIMIT ({step:g} s): a step makes a few calls."
+                f"ROADSTEAD_CLOUD_TIMEOUT ({settings.CLOUD_TIMEOUT:g} s) must be at most a sixth of "
+                f"ROADSTEAD_STEP_LIMIT ({step:g} s): a step makes up to four calls within two thirds of it."
             ),
         ),
         (
@@ -62,6 +62,15 @@ def leases_fit(app_configs: Sequence[AppConfig] | None, **_: object) -> list[Che
             (
                 f"ROADSTEAD_RING_INTERVAL ({settings.RING_INTERVAL:g} s) must be at most ROADSTEAD_LEASE "
                 f"({lease:g} s): it would hold up a take-over."
+            ),
+        ),
+        (
+            min(settings.HEAT_POLL, settings.RING_INTERVAL, settings.MAX_ATTEMPTS, settings.CLOUD_TIMEOUT)
+            > 0,
+            "E009",
+            (
+                "ROADSTEAD_HEAT_POLL, ROADSTEAD_RING_INTERVAL, ROADSTEAD_MAX_ATTEMPTS and "
+                "ROADSTEAD_CLOUD_TIMEOUT must be above zero."
             ),
         ),
         (

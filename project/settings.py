@@ -88,6 +88,22 @@ STALL = env.number(
 )  # a worker that is idle for so long while due work waits ends itself
 MAX_ATTEMPTS = int(env.number("ROADSTEAD_MAX_ATTEMPTS", 20))  # claims without progress before a row fails
 
+# A session that is frozen or cut off in a transaction keeps its row locks until the server ends it: soon enough
+# that nobody's lease runs out over it, and nobody waits longer for a lock than that.
+SESSION = {
+    "idle_in_transaction_session_timeout": f"{LEASE * 400:.0f}",
+    "lock_timeout": f"{LEASE * 400:.0f}",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+}
+DATABASES["default"]["OPTIONS"]["options"] = " ".join(
+    [
+        DATABASES["default"]["OPTIONS"].get("options", ""),
+        *(f"-c {name}={value}" for name, value in SESSION.items()),
+    ]
+).strip()
+
 # --- celery -------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = env.text("BROKER_URL")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -108,6 +124,8 @@ else:  # RabbitMQ: replicated queues, and a publisher knows that its bell has ar
     CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
     CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"
     CELERY_TASK_DEFAULT_EXCHANGE_TYPE = "topic"
+# A broker that is gone is said to be gone at once: kombu would sleep 2 s in the request that rings the bell.
+CELERY_BROKER_TRANSPORT_OPTIONS |= {"max_retries": 1, "interval_start": 0, "interval_step": 0}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
@@ -132,7 +150,7 @@ DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 # --- bays ---------------------------------------------------------------------------------------------------
 BAY_DRIVERS = env.words("BAY_DRIVERS", "bays.drivers.demo.DemoDriver")
-CLOUD_TIMEOUT = env.number("ROADSTEAD_CLOUD_TIMEOUT", 8)  # seconds, for each call to Heat
+CLOUD_TIMEOUT = env.number("ROADSTEAD_CLOUD_TIMEOUT", 5)  # seconds, for each call to Heat
 CLOUD_QUIET = env.number(
     "ROADSTEAD_CLOUD_QUIET", 60
 )  # for so long a call of unknown outcome may still take effect

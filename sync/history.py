@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from sync.registry import RESOURCES
 
 BATCH = 1000
 NODE_AGE = timedelta(days=1)
+TICK = 5.0  # seconds after which the rest is left to the next tick
 
 
 def forget_nodes() -> int:
@@ -34,7 +36,14 @@ def forget_nodes() -> int:
 
 
 def forget_history() -> int:
-    """Delete finished operations and events older than the retention, a batch a tick; return how many."""
+    """Delete finished operations and events older than the retention; return how many."""
+    end, deleted = time.monotonic() + TICK, 0
+    while (batch := _forget_batch()) and time.monotonic() < end:
+        deleted += batch
+    return deleted + batch
+
+
+def _forget_batch() -> int:
     age = timedelta(days=settings.HISTORY_DAYS)
     operations = Operation.objects.filter(finished_at__lt=Now() - age).order_by("finished_at")[:BATCH]
     events = Event.objects.filter(at__lt=Now() - age).order_by("at")[:BATCH]

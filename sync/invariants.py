@@ -7,16 +7,19 @@ violation. What needs a moment by design (a take-over, a bell) is given GRACE be
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from itertools import groupby
 
-from django.db.models import Count
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Count, Exists, OuterRef
 from django.db.models.functions import Now
 
 from bays.models import Bay, Quota
 from bays.stacks import OWNER_TAG, bay_of, heat
 from bays.states import Status
+from lifecycle.advance import LONGEST_WAIT
 from lifecycle.machine import Machine, Outcome, Request
 from lifecycle.models import Event, Operation
 from sync.orphans import orphans
@@ -31,8 +34,18 @@ def violations(*, with_heat: bool = True) -> Iterator[str]:
 
     :raises CloudError: Heat was to be asked and could not be.
     """
-    for check in (*ROW_CHECKS, *(HEAT_CHECKS if with_heat else ())):
+    yield from _in_one_snapshot(ROW_CHECKS)
+    for check in HEAT_CHECKS if with_heat else ():
         yield from check()
+
+
+def _in_one_snapshot(checks: Iterable[Check]) -> list[str]:
+    """Run checks on one state of the database: what two statements see apart may never have been together."""
+    with transaction.atomic():
+        if not settings.TESTING:  # a test's own transaction has begun already
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        return [violation for check in checks for violation in check()]
 
 
 def no_row_is_stuck() -> Iterator[str]:
@@ -40,7 +53,7 @@ def no_row_is_stuck() -> Iterator[str]:
     for resource in RESOURCES:
         model, name = resource.model, resource.model.machine.name
         rows = model._default_manager.filter(status__in=list(model.machine.busy))  # noqa: SLF001
-        for row in rows.filter(deadline_at__lt=Now() - GRACE):
+        for row in rows.filter(deadline_at__lt=Now() - GRACE - LONGEST_WAIT):
             yield f"{name} {row.pk} is {row.status} past its deadline {row.deadline_at}"
         for row in rows.filter(holder__isnull=False, lease_until__lt=Now() - GRACE):
             yield f"{name} {row.pk} is held by {row.holder_id} under a lease that ran out at {row.lease_until}"
@@ -70,6 +83,14 @@ def every_request_has_one_outcome() -> Iterator[str]:
         )
         for row in ended.filter(events_seen__gt=1):
             yield f"operation {row['operation_id']} ended {row['events_seen']} times"
+        over = Operation.objects.filter(
+            resource_type=machine.name, state__in=[Operation.State.COMPLETE, Operation.State.FAILED]
+        )
+        told = Event.objects.filter(operation_id=OuterRef("pk"), event__in=list(machine.outcomes))
+        for operation in over.filter(
+            ~Exists(told), created_at__gt=Now() - timedelta(days=settings.HISTORY_DAYS) / 2
+        ):
+            yield f"operation {operation.pk} is {operation.state}, but no event tells how it ended"
 
 
 def events_form_a_legal_path() -> Iterator[str]:
@@ -132,9 +153,8 @@ def one_stack_per_bay() -> Iterator[str]:
     still = set(complete.values_list("pk", "stack_id"))  # not those that a request has moved meanwhile
     for bay_id, stack_id in (finished & still) - there:
         yield f"bay {bay_id} is complete, but its stack {stack_id} is not in Heat"
-    for stack in orphans():
-        if stack.action != "DELETE":
-            yield f"stack {stack.id} ({stack.name}, {stack.state}) belongs to no bay"
+    for stack in orphans(stacks):
+        yield f"stack {stack.id} ({stack.name}, {stack.state}) belongs to no bay"
 
 
 Check = Callable[[], Iterator[str]]

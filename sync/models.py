@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from django.db import models, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 M = TypeVar("M", bound=models.Model)
+S = TypeVar("S", bound="HasId")
 FIRST = uuid.UUID(int=0)
+
+
+class HasId(Protocol):
+    @property
+    def id(self) -> uuid.UUID: ...
 
 
 class Cursor(models.Model):
@@ -36,14 +43,34 @@ class Cursor(models.Model):
         is not waited for.
         """
         with transaction.atomic():
-            cursor = (
-                cls.objects.select_for_update(skip_locked=True).filter(pk=job, not_before__lte=Now()).first()
-            )
+            cursor = cls._due(job)
             if cursor is None:
                 return []
             taken = list(rows.filter(pk__gt=cursor.after).order_by("pk")[:limit])
-            if len(taken) < limit:
-                cls.objects.filter(pk=job).update(after=FIRST, not_before=Now() + pause)
-            else:
-                cls.objects.filter(pk=job).update(after=taken[-1].pk)
+            cursor.go_on(taken[-1].pk if len(taken) == limit else None, pause)
         return taken
+
+    @classmethod
+    def take_page(cls, job: str, read: Callable[[uuid.UUID | None], list[S]], *, pause: timedelta) -> list[S]:
+        """Take the next page of a round over something outside; `read` returns the page after an id.
+
+        It is read between two transactions. Whoever dies or hangs in it puts the round off by `pause`.
+        """
+        with transaction.atomic():
+            cursor = cls._due(job)
+            if cursor is None:
+                return []
+            cls.objects.filter(pk=job).update(not_before=Now() + pause)
+        page: list[S] = read(None if cursor.after == FIRST else cursor.after)
+        cursor.go_on(page[-1].id if page else None, pause)
+        return page
+
+    @classmethod
+    def _due(cls, job: str) -> Cursor | None:
+        due = cls.objects.select_for_update(skip_locked=True).filter(pk=job, not_before__lte=Now())
+        return due.first()
+
+    def go_on(self, after: uuid.UUID | None, pause: timedelta) -> None:
+        """Have the round go on after this id at once, or begin anew after a pause."""
+        not_before = Now() if after else Now() + pause
+        Cursor.objects.filter(pk=self.pk).update(after=after or FIRST, not_before=not_before)

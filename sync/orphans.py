@@ -1,47 +1,71 @@
-"""Stacks of ours in Heat that no bay owns: found in a slow round and deleted.
+"""Stacks of ours in Heat that no bay owns: found in a slow round, a page a tick, and deleted on proof only.
 
-A worker that was frozen between its last look at the lease and its call can still make a stack that nobody
-waits for: Heat cannot check an epoch. The bay's id on the stack says whose it was.
+A worker that was frozen between its last look at the lease and its call can still make a stack that nobody waits
+for: Heat cannot check an epoch. The bay's id on the stack says whose it was. That a row is missing proves nothing (a
+database may be half restored, the stack may be another installation's): only our own record of the bay's finished
+delete does, or a twin that is alive and is the bay's own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
+
 import structlog
 
 from bays.models import Bay
-from bays.stacks import OWNER_TAG, bay_of, heat
+from bays.stacks import OWNER_TAG, bay_of, bay_tag, heat
+from bays.states import BAY
 from clouds.errors import CloudError
 from clouds.heat import Stack
 from lifecycle.models import Operation
+from sync.models import Cursor
 
 log = structlog.get_logger(__name__)
 
+ORPHANS = "orphans"
+PAUSE = timedelta(minutes=5)
+BRAKE = 10  # so many orphans in one page are no orphans: something else is wrong
 
-def orphans() -> list[Stack]:
-    """Return the stacks that were made for bays of this installation and that no bay owns.
 
-    Operations outlive bays, so they tell our former bays from another installation's. A bay that knows no
-    stack yet may be about to adopt one: it has the benefit of the doubt.
+def orphans(stacks: Sequence[Stack]) -> list[Stack]:
+    """Return those of the stacks that no bay owns, by proof.
 
-    :raises CloudError: Heat could not be asked.
+    :raises CloudError: Heat could not be asked for a twin.
     """
-    made_for = [(stack, bay_id) for stack in heat().tagged(OWNER_TAG) if (bay_id := bay_of(stack))]
-    ids = {bay_id for _, bay_id in made_for}
-    owned = dict(Bay.objects.filter(pk__in=ids).values_list("pk", "stack_id"))
-    former = set(
-        Operation.objects.filter(resource_id__in=ids - owned.keys()).values_list("resource_id", flat=True)
+    made_for = [(stack, bay_id) for stack in stacks if stack.action != "DELETE" and (bay_id := bay_of(stack))]
+    bays = {bay.pk: bay for bay in Bay.objects.filter(pk__in={bay_id for _, bay_id in made_for})}
+    deletes = Operation.objects.filter(
+        resource_type=BAY.name,
+        action="delete",
+        state=Operation.State.COMPLETE,
+        resource_id__in={bay_id for _, bay_id in made_for} - bays.keys(),
     )
+    deleted = set(deletes.values_list("resource_id", flat=True))
     return [
         stack
         for stack, bay_id in made_for
-        if bay_id in former or (owned.get(bay_id) is not None and owned[bay_id] != stack.id)
+        if bay_id in deleted or (bay_id in bays and _is_a_twin(stack, bays[bay_id]))
     ]
 
 
+def _is_a_twin(stack: Stack, bay: Bay) -> bool:
+    """Tell whether the bay's own stack is another one, and alive. A bay that knows none may be about to adopt this."""
+    if bay.stack_id in {None, stack.id}:
+        return False
+    return any(own.id == bay.stack_id and own.action != "DELETE" for own in heat().find(bay_tag(bay)))
+
+
 def remove_orphans() -> int:
-    """Delete the stacks that no bay owns; return how many."""
+    """Delete the orphans of the next page of our stacks; return how many."""
     try:
-        found = [stack for stack in orphans() if stack.action != "DELETE"]
+        stacks: list[Stack] = Cursor.take_page(
+            ORPHANS, lambda after: heat().page(OWNER_TAG, after), pause=PAUSE
+        )
+        found = orphans(stacks)
+        if len(found) >= BRAKE:
+            log.error("too many stacks without a bay to believe it: none was deleted", stacks=len(found))
+            return 0
         for stack in found:
             log.warning("deleting a stack that no bay owns", stack=str(stack.id), name=stack.name)
             heat().delete(stack.id)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from sync.models import Cursor
+from sync.orphans import ORPHANS
 from sync.stacks import DRIFT
 
 
@@ -21,7 +22,7 @@ SCHEDULE = (
     Job("sync.sweep", 1, "Ring the bell for due rows that nobody holds."),
     Job("sync.watch_stacks", 1, "Ask Heat in bulk about bays in progress and wake those that moved."),
     Job("sync.observe_drift", 30, "Ask Heat in bulk about settled bays and record their health."),
-    Job("sync.remove_orphans", 60, "Find stacks of ours that no bay owns and delete them."),
+    Job("sync.remove_orphans", 10, "Find stacks of ours that no bay owns and delete them."),
     Job("sync.forget_nodes", 3600, "Forget nodes that are long gone and hold nothing."),
     Job("sync.forget_history", 600, "Forget operations and events older than the retention."),
 )
@@ -41,4 +42,5 @@ def seed(**_: object) -> None:
                 "description": job.why,
             },
         )
-    Cursor.objects.get_or_create(job=DRIFT)
+    for name in (DRIFT, ORPHANS):
+        Cursor.objects.get_or_create(job=name)

@@ -44,7 +44,9 @@ def watch() -> int:
         except CloudError as error:
             log.warning("Heat could not be asked; the bays keep waiting", reason=error.reason, bays=len(bays))
             break
-        rows = leases.wake(Bay, [bay.pk for bay in bays if _needs_a_step(bay, stacks)])
+        moved = {bay.pk for bay in bays if _needs_a_step(bay, stacks)}
+        leases.look_again(Bay, {bay.pk for bay in bays} - moved, after=timedelta(seconds=settings.HEAT_POLL))
+        rows = leases.wake(Bay, moved)
         woken += bell.ring_all(advance_bay, (row.pk for row in rows))
     return woken
 
@@ -52,10 +54,11 @@ def watch() -> int:
 def _slices() -> Iterable[list[Bay]]:
     """Yield slices of watched bays until none is due or the tick has lasted long enough.
 
-    A slice is due again one poll interval later.
+    Until Heat has answered, a slice is not due again for as long as an answer may take: where Heat hangs, ticks must
+    not queue up behind one another.
     """
     wanted = Q(watched=True, not_before__lte=Now())
-    values = {"not_before": Now() + timedelta(seconds=settings.HEAT_POLL)}
+    values = {"not_before": Now() + timedelta(seconds=2 * settings.CLOUD_TIMEOUT + settings.HEAT_POLL)}
     end = time.monotonic() + TICK
     while time.monotonic() < end and (
         bays := leases.take_slice(Bay, wanted, limit=IDS_PER_CALL, values=values)
@@ -64,9 +67,8 @@ def _slices() -> Iterable[list[Bay]]:
 
 
 def _needs_a_step(bay: Bay, stacks: Mapping[uuid.UUID, Stack]) -> bool:
-    overdue = bay.deadline_at is not None and bay.not_before > bay.deadline_at
     stack = stacks.get(bay.stack_id) if bay.stack_id else None
-    return overdue or stack is None or stack.status != "IN_PROGRESS"
+    return stack is None or stack.status != "IN_PROGRESS"
 
 
 def drift() -> int:
@@ -77,7 +79,10 @@ def drift() -> int:
     changed = 0
     settled = Bay.objects.filter(status__in=SETTLED, stack_id__isnull=False)
     client = heat()
-    while bays := Cursor.take(DRIFT, settled, limit=IDS_PER_CALL, pause=DRIFT_PAUSE):
+    end = time.monotonic() + TICK
+    while time.monotonic() < end and (
+        bays := Cursor.take(DRIFT, settled, limit=IDS_PER_CALL, pause=DRIFT_PAUSE)
+    ):
         try:
             stacks = client.by_ids([bay.stack_id for bay in bays if bay.stack_id])
             changed += sum(_observe(client, bay, stacks) for bay in bays)

@@ -17,6 +17,7 @@ from sync.registry import RESOURCES, Resource
 from workers import bell
 
 SLICE = 500
+SLICES = 4  # a tick; more than a second's worth for any pool, and the next tick goes on
 
 
 def sweep() -> int:
@@ -24,9 +25,19 @@ def sweep() -> int:
     silent = Q(rung_at=None) | Q(rung_at__lte=Now() - timedelta(seconds=settings.RING_INTERVAL))
     total = 0
     for resource in RESOURCES:
-        while rung := _ring(resource, silent):
+        _wake_the_overdue(resource)
+        for _ in range(SLICES):
+            if not (rung := _ring(resource, silent)):
+                break
             total += rung
     return total
+
+
+def _wake_the_overdue(resource: Resource) -> None:
+    """Make watched rows due whose deadline has passed, whether or not anybody can look at what they wait for."""
+    overdue = Q(watched=True, deadline_at__lt=Now())
+    values = {"watched": False, "not_before": Now(), "rung_at": None}
+    leases.take_slice(resource.model, overdue, limit=SLICE, values=values)
 
 
 def ring_anew() -> int:

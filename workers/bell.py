@@ -14,10 +14,10 @@ from typing import Any
 import structlog
 from celery import Task
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
 log = structlog.get_logger(__name__)
 
+PATIENCE = 2.0  # seconds for one bell to be published
 QUIET = 2.0  # seconds without an attempt after the broker was out of reach; the sweep rings later
 _quiet_until = 0.0
 
@@ -28,8 +28,14 @@ def ring(task: Task[Any, Any], pk: uuid.UUID) -> bool:
     if time.monotonic() < _quiet_until:
         return False
     try:
-        task.apply_async(kwargs={"pk": str(pk)}, retry=False, ignore_result=True)
-    except (OperationalError, OSError) as error:
+        patience: dict[str, Any] = {"timeout": PATIENCE, "confirm_timeout": PATIENCE}
+        task.apply_async(
+            kwargs={"pk": str(pk)},
+            retry=False,
+            ignore_result=True,
+            **patience,
+        )
+    except Exception as error:  # noqa: BLE001 - each transport has its own errors, and none may reach who rings
         _quiet_until = time.monotonic() + QUIET
         log.warning("the broker is out of reach; the sweep will ring again", error=str(error))
         return False

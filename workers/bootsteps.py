@@ -30,7 +30,7 @@ class LeaseKeeper(bootsteps.StartStopStep):
         super().__init__(worker, **options)
         holder = Holder(
             models=leased_models(),
-            children=lambda: worker.pool.info.get("processes", ()),
+            children=lambda: [child.pid for child in getattr(worker.pool._pool, "_pool", None) or ()],  # noqa: SLF001
             given_up=_ring_again,
             forgotten=end_this_process,
         )

@@ -84,30 +84,35 @@ class Heartbeat(threading.Thread):
                     children = tuple  # for a dead one nothing can be done before the next beat
                 self._wait(began + self._every - time.monotonic(), children())
             self._deregister()
+        except Exception:
+            log.exception("the heartbeat broke; this process ends")
+            local.drain()
+            if self._holder:
+                self._holder.forgotten()
+            raise
         finally:
             connection.close()
 
     def _wait(self, seconds: float, children: Collection[int]) -> None:
         """Wait for the next beat; come back early when a child dies or the end is asked for."""
         with ExitStack() as stack:
-            watched = [self._awake]
+            watched = select.poll()
+            watched.register(self._awake, select.POLLIN)
             for pid in set(children) - self._known_dead:
                 try:
-                    watched.append(os.pidfd_open(pid))
+                    child = os.pidfd_open(pid)
                 except ProcessLookupError:
                     return
-                stack.callback(os.close, watched[-1])
-            select.select(watched, [], [], max(0.0, seconds))
+                stack.callback(os.close, child)
+                watched.register(child, select.POLLIN)
+            watched.poll(max(0.0, seconds) * 1000)
 
     def _beat(self, began: float) -> None:
         self._limit_statements()
         if not self._ready.is_set():
             self._register()
         elif not Node.objects.filter(pk=local.node_id).update(seen_at=Now(), draining=local.draining()):
-            log.error("this node was forgotten by the database; it stops")
-            local.drain()
-            if self._holder:
-                self._holder.forgotten()
+            self._forgotten()
         held = leases.renew(self._holder.models) if self._holder else []
         local.mark_renewed(began)
         if not self._safe:
@@ -115,6 +120,15 @@ class Heartbeat(threading.Thread):
             self._safe = True
         self._ready.set()
         self._give_up_for_the_dead(held)
+
+    def _forgotten(self) -> None:
+        """The database knows this node no more: it was restored, or the node was silent for very long."""
+        if self._holder is None:
+            self._register()
+            return
+        log.error("this node was forgotten by the database; it stops")
+        local.drain()
+        self._holder.forgotten()
 
     def _limit_statements(self) -> None:
         """A renewal that waits longer than this is better abandoned and begun anew."""
@@ -141,7 +155,8 @@ class Heartbeat(threading.Thread):
             for model in self._holder.models:
                 rows = leases.give_up(model, local.node_id, pid=pid, why=f"worker process {pid} died")
                 log.warning("gave up the leases of a dead child", pid=pid, rows=len(rows))
-                self._holder.given_up(rows)
+                # Publishing may wait for a broker; renewing may not.
+                threading.Thread(target=self._holder.given_up, args=(rows,), daemon=True).start()
         self._known_dead = dead
 
     def _register(self) -> None:

@@ -77,10 +77,11 @@ class Watchdog(threading.Thread):
 
 
 def waiting(model: type[Leased]) -> bool:
-    """Tell whether a row has been due for longer than STALL, and nobody holds or looks at it."""
+    """Tell whether a row has been due for longer than STALL, and nobody holds it."""
     free = Q(holder=None) | Q(lease_until__lt=Now())
     late = Q(not_before__lt=Now() - timedelta(seconds=settings.STALL))
-    return model._default_manager.filter(free, late, status__in=list(model.machine.busy)).exists()  # noqa: SLF001
+    rows = model._default_manager.filter(free, late, watched=False)  # noqa: SLF001
+    return rows.filter(status__in=list(model.machine.busy)).exists()
 
 
 def end_this_process() -> None:

@@ -80,7 +80,9 @@ class BayCase(DoorCase):
     def rows(self) -> dict[str, Any]:
         """Return what a refused request must leave as it was."""
         return {
-            "bays": list(Bay.objects.order_by("pk").values("pk", "status", "node_count", "operation", "epoch")),
+            "bays": list(
+                Bay.objects.order_by("pk").values("pk", "status", "node_count", "operation", "epoch")
+            ),
             "models": list(BayModel.objects.order_by("pk").values()),
             "quotas": list(Quota.objects.order_by("pk").values()),
             "operations": Operation.objects.count(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from bays.models import BayModel
 from tests.bays.base import BASE, DIALECTS, BayCase
@@ -94,7 +95,7 @@ class BayModelTests(BayCase):
             self.assertEqual({key: answer.json()[key] for key in shown}, shown)
             self.assertEqual(self.get(path).json(), answer.json())
         before = self.rows()
-        for patch, word in (
+        refused: tuple[tuple[Any, str], ...] = (
             ({}, "list"),
             ([{"op": "replace", "path": "/uuid", "value": str(uuid.uuid4())}], "internal"),
             ([{"op": "replace", "path": "/project_id", "value": self.red.pk}], "internal"),
@@ -111,9 +112,10 @@ class BayModelTests(BayCase):
             ([{"op": "add", "path": "/colour", "value": "blue"}], "no attribute colour"),
             ([{"op": "replace", "path": "/apiserver_port", "value": 80}], "apiserver_port"),
             ([{"op": "remove", "path": "/tls_disabled"}], "tls_disabled"),
-        ):
-            with self.subTest(patch=patch):
-                self.refused(self.patch(path, patch), 400, word)
+        )
+        for body, word in refused:
+            with self.subTest(patch=body):
+                self.refused(self.patch(path, body), 400, word)
         self.assertEqual(self.rows(), before)
 
     def test_a_patch_that_is_no_list_is_a_bad_request_even_for_an_unknown_id(self):

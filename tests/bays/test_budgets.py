@@ -8,17 +8,20 @@ from __future__ import annotations
 import socket
 import uuid
 from contextlib import contextmanager
+from typing import Any
 
-from celery import current_app
 from django.test import TransactionTestCase, override_settings
 
 from bays.models import Bay
 from bays.tasks import advance_bay
 from identity import tokens
 from identity.models import Assignment, Project, Role, User
+from project import celery
 from tests import make
 from tests.bays.base import BASE, Statements
 from workers import bell
+
+app: Any = celery.app  # its connections are private
 
 
 @contextmanager
@@ -26,18 +29,19 @@ def broker_down():
     """Point this process's Celery application at a port where nobody listens."""
     with socket.socket() as taken:  # bound, not listening: refused at once, and nobody else takes it
         taken.bind(("127.0.0.1", 0))
-        before, conf = current_app.conf.broker_url, current_app.conf
-        conf.broker_url = conf.broker_write_url = f"redis://127.0.0.1:{taken.getsockname()[1]}/0"
-        current_app.amqp._producer_pool = None
-        current_app._pool = None
-        bell._quiet_until = 0.0
+        there = app.conf.broker_url
+        _speak_to(f"redis://127.0.0.1:{taken.getsockname()[1]}/0")
         try:
             yield
         finally:
-            conf.broker_url = conf.broker_write_url = before
-            current_app.amqp._producer_pool = None
-            current_app._pool = None
-            bell._quiet_until = 0.0
+            _speak_to(there)
+
+
+def _speak_to(broker_url):
+    """Have the application forget its connections and speak to this broker."""
+    app.conf.broker_url = app.conf.broker_write_url = broker_url
+    app.amqp._producer_pool = app._pool = None
+    bell._quiet_until = 0.0
 
 
 @override_settings(TOKEN_CACHE_SECONDS=3600)
@@ -99,7 +103,13 @@ class BudgetTests(BudgetCase):
                 cost = self.within(0, "GET", path + query, lookups=lookups, expected=200)
                 self.assertEqual(cost, lookups)
             first = self.ask("GET", f"{path}?limit=1").json()
-            self.within(0, "GET", first.get("next", path).removeprefix(f"http://testserver{BASE}"), lookups=2, expected=200)
+            self.within(
+                0,
+                "GET",
+                first.get("next", path).removeprefix(f"http://testserver{BASE}"),
+                lookups=2,
+                expected=200,
+            )
 
     def test_showing_costs_its_lookup_and_an_operation_its_events(self):
         bay = self.a_bay("CREATE_IN_PROGRESS")
@@ -113,9 +123,10 @@ class BudgetTests(BudgetCase):
             self.assertEqual(len(statements.work), 1)
 
     def test_a_message_that_no_bell_of_ours_is_costs_nothing(self):
+        answer: Any = advance_bay
         for pk in ("", "x", "1; DROP TABLE bays_bay", 5, None, ["x"]):
             with self.assertNumQueries(0):
-                advance_bay(pk=pk, forged=True)
+                answer(pk=pk, forged=True)
 
 
 class BrokerDownTests(BudgetCase):

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase as HypothesisTestCase
 
+from bays.models import Bay, BayModel
 from bays.serializers import MODEL_FIELDS
 from tests import make
 from tests.bays.base import BayCase
@@ -14,9 +15,31 @@ from tests.bays.base import BayCase
 NAMES = (
     *("name", "cluster_template_id", "baymodel_id", "keypair", "node_count", "master_count", "labels"),
     *("create_timeout", "bay_create_timeout", "discovery_url", "flavor_id", "docker_volume_size"),
-    *("merge_labels", "nodes_to_remove", "nodegroup", "status", "project_id", "floating_ip_enabled", *MODEL_FIELDS),
+    *(
+        "merge_labels",
+        "nodes_to_remove",
+        "nodegroup",
+        "status",
+        "project_id",
+        "floating_ip_enabled",
+        *MODEL_FIELDS,
+    ),
 )
-WORDS = ("", "demo", "vm", "true", "False", "1", "small", "a\x00b", "\ud800", "\u202e", "1e3", "flannel", "cinder")
+WORDS = (
+    "",
+    "demo",
+    "vm",
+    "true",
+    "False",
+    "1",
+    "small",
+    "a\x00b",
+    "\ud800",
+    "\u202e",
+    "1e3",
+    "flannel",
+    "cinder",
+)
 leaves = (
     st.none()
     | st.booleans()
@@ -39,11 +62,14 @@ operations = st.fixed_dictionaries(
 )
 patches = st.lists(operations | documents, max_size=4)
 budget = settings(
-    max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 
 
 class GeneratedInputTests(HypothesisTestCase, BayCase):
+    model: BayModel
+    bay: Bay
+
     @classmethod
     def setUpTestData(cls):
         super().setUpTestData()
@@ -91,5 +117,11 @@ class GeneratedInputTests(HypothesisTestCase, BayCase):
     @budget
     @given(st.sampled_from(MODEL_FIELDS), documents)
     def test_replaced_attributes(self, name, value):
-        self.throw("PATCH", f"/clustertemplates/{self.model.pk}", [{"op": "replace", "path": f"/{name}", "value": value}])
-        self.throw("PATCH", f"/bays/{self.bay.pk}", [{"op": "replace", "path": "/node_count", "value": value}])
+        self.throw(
+            "PATCH",
+            f"/clustertemplates/{self.model.pk}",
+            [{"op": "replace", "path": f"/{name}", "value": value}],
+        )
+        self.throw(
+            "PATCH", f"/bays/{self.bay.pk}", [{"op": "replace", "path": "/node_count", "value": value}]
+        )

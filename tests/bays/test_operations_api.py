@@ -7,8 +7,9 @@ import uuid
 from bays.models import Bay
 from bays.states import Status
 from lifecycle.advance import advance
+from lifecycle.leases import Held
 from lifecycle.models import Operation
-from lifecycle.outcome import Done, Retry
+from lifecycle.outcome import Done, Retry, StepOutcome
 from tests.bays.base import BayCase
 
 FIELDS = {
@@ -24,12 +25,19 @@ class OperationTests(BayCase):
         bay_id = accepted.json()["uuid"]
         (listed,) = self.get(f"/operations?resource_id={bay_id}").json()["operations"]
         self.assertEqual(set(listed), FIELDS)
-        self.assertEqual((listed["state"], listed["action"], listed["attempts"]), ("IN_PROGRESS", "create", None))
+        self.assertEqual(
+            (listed["state"], listed["action"], listed["attempts"]), ("IN_PROGRESS", "create", None)
+        )
         self.assertEqual(listed["request_id"], accepted["x-openstack-request-id"])
         self.assertEqual((listed["resource_name"], listed["params"]["node_count"]), ("one", 2))
-        for outcome in (Retry("Heat: no answer"), Done("created", reason="All there.")):
+        outcomes: list[StepOutcome] = [Retry("Heat: no answer"), Done("created", reason="All there.")]
+
+        def step(_held: Held[Bay]) -> StepOutcome:
+            return outcomes.pop(0)
+
+        for _ in range(2):
             Bay.objects.update(not_before=Bay.objects.get().created_at)
-            advance(Bay, uuid.UUID(bay_id), {Status.CREATE_IN_PROGRESS: lambda _held, told=outcome: told})
+            advance(Bay, uuid.UUID(bay_id), {Status.CREATE_IN_PROGRESS: step})
         shown = self.get(f"/operations/{listed['id']}").json()
         self.assertEqual(set(shown), FIELDS | {"events"})
         self.assertEqual((shown["state"], shown["attempts"], shown["reason"]), ("COMPLETE", 2, "All there."))
@@ -47,7 +55,10 @@ class OperationTests(BayCase):
         model = self.a_model()
         self.a_bay(model=model, name="a")
         self.a_bay("CREATE_IN_PROGRESS", model=model, name="b")
-        names = lambda query: [r["resource_name"] for r in self.get(f"/operations?{query}").json()["operations"]]  # noqa: E731
+
+        def names(query):
+            return [row["resource_name"] for row in self.get(f"/operations?{query}").json()["operations"]]
+
         self.assertEqual(names(""), ["a", "b"])
         self.assertEqual(names("state=IN_PROGRESS"), ["b"])
         self.assertEqual(names("sort_key=created_at&sort_dir=desc&limit=1"), ["b"])
@@ -74,7 +85,9 @@ class DiscoveryTests(BayCase):
                 (version,) = answer.json()["versions"]
                 self.assertEqual((version["id"], version["status"]), ("v1", "CURRENT"))
                 self.assertEqual((version["min_version"], version["max_version"]), ("1.1", "1.10"))
-                self.assertEqual(version["links"], [{"rel": "self", "href": "http://testserver/container-infra/v1/"}])
+                self.assertEqual(
+                    version["links"], [{"rel": "self", "href": "http://testserver/container-infra/v1/"}]
+                )
         for path in ("/container-infra/v1", "/container-infra/v1/"):
             contents = self.client.get(path, headers={"X-Auth-Token": "stale"}).json()
             self.assertEqual(contents["id"], "v1")
@@ -100,8 +113,18 @@ class DiscoveryTests(BayCase):
             self.assertRegex(answer["x-openstack-request-id"], r"^req-[0-9a-f-]{36}$")
 
     def test_a_version_that_is_not_there_is_a_406_that_says_which_are(self):
-        for asked in ("container-infra 1.11", "container-infra 2.0", "container-infra 1.0", "container-infra x",
-                      "volume 3.71", "1.7", "", "container-infra 1.7 1.8", "container-infra -1.7", "container-infra ١.٧"):
+        for asked in (
+            "container-infra 1.11",
+            "container-infra 2.0",
+            "container-infra 1.0",
+            "container-infra x",
+            "volume 3.71",
+            "1.7",
+            "",
+            "container-infra 1.7 1.8",
+            "container-infra -1.7",
+            "container-infra \u0661.\u0667",
+        ):
             with self.subTest(asked):
                 answer = self.get("/clusters", **{"OpenStack-API-Version": asked})
                 self.refused(answer, 406)

@@ -108,7 +108,7 @@ class ServersTests(SimpleTestCase):
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute(statement)
-                return str(cursor.fetchone()[0])
+                return str(next(cursor)[0])
         finally:
             connection.close()
 

@@ -5,6 +5,7 @@ Rows are committed and nodes live on from test to test of a class. Each test end
 
 from __future__ import annotations
 
+import io
 import statistics
 import sys
 import time
@@ -51,10 +52,9 @@ class FaultTestCase(TransactionTestCase):
         cls.ground = ground()
         cls.enterClassContext(override_settings(CLOUD_VARIABLES=cls.ground.cloud, CLOUD_TIMEOUT=30))
         with override_settings(SEED_PASSWORDS={"demo": PASSWORD}):
-            call_command("seed", stdout=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+            call_command("seed", stdout=io.StringIO())
         cls.nodes = []
         cls.addClassCleanup(cls._end)
-        cls.have(cls.node_count)
 
     @classmethod
     def _end(cls) -> None:
@@ -64,7 +64,7 @@ class FaultTestCase(TransactionTestCase):
 
     @classmethod
     def have(cls, count: int) -> None:
-        """Have so many nodes run; all are ready when this returns."""
+        """Have so many nodes run, those too that a test has killed; all are ready when this returns."""
         while len(cls.nodes) > count:
             cls.nodes.pop().stop()
         told = {"ROADSTEAD_CLOUD_TIMEOUT": "3", "ROADSTEAD_CLOUD_QUIET": "5", **cls.told}
@@ -76,12 +76,11 @@ class FaultTestCase(TransactionTestCase):
     def setUp(self) -> None:
         self.proxy.calls.clear()
         self.ground.broker.delete("bells")
-        for node in self.nodes:  # those that the test before has killed are back by now, or nearly
-            node.await_ready()
+        self.have(self.node_count)
         self._session = requests.Session()
         self.addCleanup(self._session.close)
         self.log_in()
-        model = self.ask("POST", "clustertemplates", {"name": "small", "coe": "demo", "image_id": "image"})
+        model = self.ask("POST", "clustertemplates", {"name": "small", "coe": "tiny", "image_id": "image"})
         self.model = model["uuid"]
 
     def _fixture_teardown(self) -> None:
@@ -93,7 +92,6 @@ class FaultTestCase(TransactionTestCase):
             self.ground.heat.delete(stack.id)
         for model in (Bay, Operation, Event, Quota, BayModel):
             model._default_manager.all().delete()
-        self.have(self.node_count)
 
     @property
     def proxy(self) -> HoldingProxy:

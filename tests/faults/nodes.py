@@ -79,9 +79,8 @@ class WholeNode:
 
     def worker_node(self) -> Node | None:
         """Return the Node of the worker that runs now."""
-        return Node.objects.filter(
-            kind=Node.Kind.WORKER, name=self.name, pid=self.pids().get("worker"), stopped_at=None
-        ).first()
+        pid = self.pids().get("worker", 0)
+        return Node.objects.filter(kind=Node.Kind.WORKER, name=self.name, pid=pid, stopped_at=None).first()
 
     def worker_tree(self) -> list[int]:
         """Return the pid of the worker, then those of its prefork children."""
@@ -137,4 +136,5 @@ def _environment(ground: Ground) -> dict[str, str]:
         "SECRET_KEY": settings.SECRET_KEY,
         "ROADSTEAD_ENV_FILE": os.devnull,
         "API_PROCESSES": "1",
+        "BAY_DRIVERS": "tests.faults.driver.TinyDriver",
     }

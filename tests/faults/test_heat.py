@@ -40,6 +40,8 @@ def lost_answers(method: str, kind: str) -> list[Fault]:
 
 
 class HeatTests(FaultTestCase):
+    told = {"ROADSTEAD_CLOUD_QUIET": "20"}  # longer than a worker takes to start again
+
     def test_a_create_whose_answer_is_lost_is_adopted_not_repeated(self) -> None:
         self.proxy.faults = lost_answers("POST", "stacks")
         bays = self.create(len(self.proxy.faults))
@@ -122,7 +124,11 @@ class HeatTests(FaultTestCase):
             self.await_(
                 lambda: self.proxy.total("GET", "stacks"), "whoever takes over looks, and finds nothing"
             )
-            self.await_(lambda: Bay.objects.get(pk=bay).holder is None, "that look has come to its end")
+            held = Bay.objects.filter(pk=bay, holder__isnull=False)
+            self.await_(lambda: not held.exists(), "that look has come to its end")
+            self.assertTrue(
+                Bay.objects.filter(pk=bay).exists(), "gone, though its create may still take effect"
+            )
         self.assert_gone_without_a_trace(bay)
 
     def assert_gone_without_a_trace(self, bay: uuid.UUID) -> None:
@@ -147,7 +153,7 @@ class HeatTests(FaultTestCase):
         self.await_(lambda: Bay.objects.get(pk=bay).health_status == Health.UNHEALTHY, "the loss is observed")
         found = Bay.objects.get(pk=bay)
         self.assertEqual(found.status, Status.CREATE_COMPLETE)
-        self.assertEqual(found.health_status_reason, {"stack": "The stack is not in Heat any more."})
+        self.assertIn("DELETE_COMPLETE", found.health_status_reason["stack"])
         self.assertEqual(Bay.objects.get(pk=other).health_status, Health.HEALTHY)
         self.assert_all_is_well(without_stack=[bay])
 

@@ -97,7 +97,10 @@ class AdvanceTests(TestCase):
     def test_lost_work_that_cannot_be_taken_up_half_way_fails(self) -> None:
         leases.claim(Bay, self.bay.pk)
         Bay.objects.update(lease_until=Now() - timedelta(seconds=1))
-        busy = {**BAY.busy, Status.CREATE_IN_PROGRESS: Busy(WhenLost.FAIL, timedelta(hours=1), "create_failed")}
+        busy = {
+            **BAY.busy,
+            Status.CREATE_IN_PROGRESS: Busy(WhenLost.FAIL, timedelta(hours=1), "create_failed"),
+        }
         fragile = Machine(
             "bay",
             statuses=BAY.statuses,

@@ -133,7 +133,9 @@ class MoveTests(TestCase):
         row, operation = Bay.objects.get(), Operation.objects.get()
         self.assertEqual((row.status, row.status_reason), (Status.CREATE_COMPLETE, "fine"))
         self.assertEqual(row.api_address, "https://10.0.0.1:6443")
-        self.assertEqual((row.holder, row.lease_until, row.operation, row.deadline_at), (None, None, None, None))
+        self.assertEqual(
+            (row.holder, row.lease_until, row.operation, row.deadline_at), (None, None, None, None)
+        )
         self.assertEqual((operation.state, operation.attempts, operation.reason), ("COMPLETE", 1, "fine"))
         event = Event.objects.get()
         self.assertEqual(
@@ -193,7 +195,9 @@ class OvertakenTests(TestCase):
     def test_what_the_create_learned_is_kept_for_the_delete_which_is_due_at_once(self) -> None:
         stack_id = uuid.uuid4()
         row = leases.rest(self.held, after=timedelta(hours=1), watch=True, fields={"stack_id": stack_id})
-        self.assertEqual((row.status, row.stack_id, row.watched), (Status.DELETE_IN_PROGRESS, stack_id, False))
+        self.assertEqual(
+            (row.status, row.stack_id, row.watched), (Status.DELETE_IN_PROGRESS, stack_id, False)
+        )
         self.assertEqual(take(self.bay).row.stack_id, stack_id)
 
 
@@ -227,11 +231,17 @@ class RenewAndGiveUpTests(TestCase):
         theirs = make.bay(name="theirs", model=self.bay.baymodel)
         with patch.object(local, "node_id", other.pk):
             take(theirs)
-        expire(self.bay)
-        expire(theirs)
+        Bay.objects.update(lease_until=Now() + timedelta(seconds=1))
         self.assertEqual([row.pk for row in leases.renew([Bay])], [self.bay.pk])
-        self.assertIsNone(leases.claim(Bay, self.bay.pk), "renewed")
-        self.assertIsNotNone(leases.claim(Bay, theirs.pk), "not renewed")
+        mine, other_s = Bay.objects.get(pk=self.bay.pk), Bay.objects.get(pk=theirs.pk)
+        assert mine.lease_until is not None
+        assert other_s.lease_until is not None
+        self.assertGreater(mine.lease_until - other_s.lease_until, timedelta(seconds=3))
+
+    def test_it_does_not_bring_back_a_lease_that_has_run_out(self) -> None:
+        expire(self.bay)
+        self.assertEqual(leases.renew([Bay]), [])
+        self.assertIsNotNone(leases.claim(Bay, self.bay.pk))
 
     def test_it_renews_nothing_that_was_claimed_longer_ago_than_a_step_may_take(self) -> None:
         with self.settings(STEP_LIMIT=30):

@@ -51,7 +51,7 @@ class EveryMachineTests(SimpleTestCase):
 
     def test_every_state_is_reached_and_left(self) -> None:
         for machine in MACHINES:
-            moves = [*machine.requests.values(), *machine.outcomes.values()]
+            moves: list[Request | Outcome] = [*machine.requests.values(), *machine.outcomes.values()]
             reached = set(machine.births.values()) | {move.target for move in moves}
             left = frozenset[str]().union(*(move.sources for move in moves))
             self.assertEqual(set(machine.statuses) - reached, set(), machine.name)

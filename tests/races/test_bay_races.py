@@ -6,7 +6,7 @@ from functools import partial
 from django.db import OperationalError
 from django.db.models.functions import Now
 
-from api.problems import OverQuota
+from api.problems import Conflict, OverQuota
 from bays import actions
 from bays.actions import Wish
 from bays.models import Bay, Quota
@@ -71,9 +71,13 @@ class BayRaceTests(RaceTestCase):
             *resized, deleted = self.race(*updates, partial(self.delete, bay))
             self.assertIsInstance(deleted, Bay)
             self.assertLessEqual(sum(isinstance(result, Bay) for result in resized), 1)
-            self.assertEqual(len(raised(resized, StateConflict)) + sum(isinstance(r, Bay) for r in resized), WIDTH - 1)
+            self.assertEqual(
+                len(raised(resized, StateConflict)) + sum(isinstance(r, Bay) for r in resized), WIDTH - 1
+            )
             self.assertEqual(Bay.objects.get(pk=bay.pk).status, Status.DELETE_IN_PROGRESS)
-            states = set(Operation.objects.filter(resource_id=bay.pk, action="update").values_list("state", flat=True))
+            states = set(
+                Operation.objects.filter(resource_id=bay.pk, action="update").values_list("state", flat=True)
+            )
             self.assertLessEqual(states, {"SUPERSEDED"})
 
     def test_sixteen_creates_against_a_quota_of_five_give_five(self) -> None:
@@ -104,7 +108,9 @@ class BayRaceTests(RaceTestCase):
 
     def test_sixteen_ticks_take_each_due_row_once(self) -> None:
         model = make.baymodel()
-        bays = {make.bay(name=f"bay{number}", model=model, project_id=f"p{number}").pk for number in range(40)}
+        bays = {
+            make.bay(name=f"bay{number}", model=model, project_id=f"p{number}").pk for number in range(40)
+        }
         hour = {"not_before": Now() + timedelta(hours=1)}
         take = partial(leases.take_slice, Bay, leases.due(), limit=10, values=hour)
         results = self.race(*[take] * WIDTH)
@@ -116,9 +122,20 @@ class BayRaceTests(RaceTestCase):
     def test_a_baymodel_deleted_against_a_create_leaves_no_bay_without_one(self) -> None:
         for number in range(ROUNDS):
             model = make.baymodel(name=f"model{number}")
-            wish = Wish(baymodel=str(model.pk))
+            wish, pk = Wish(baymodel=str(model.pk)), model.pk
             create = partial(actions.create, self.caller, "", wish)
             outcome = self.race(create, partial(actions.delete_baymodel, model))
             won = isinstance(outcome[0], Bay)
-            self.assertEqual(Bay.objects.filter(baymodel_id=model.pk).count(), int(won), outcome)
+            self.assertEqual(Bay.objects.filter(baymodel_id=pk).count(), int(won), outcome)
             self.assertTrue(won or outcome[1] is None, outcome)
+
+    def test_a_baymodel_never_changes_under_a_bay_that_is_being_born(self) -> None:
+        """Whoever adds a child keeps the parent: the change sees the bay, or the bay sees the change."""
+        for number in range(ROUNDS):
+            model = make.baymodel(name=f"model{number}", image_id="old")
+            wish = Wish(baymodel=str(model.pk))
+            change = partial(actions.update_baymodel, self.caller, model, {"image_id": "new"})
+            born, changed = self.race(partial(actions.create, self.caller, "", wish), change)
+            assert isinstance(born, Bay), born
+            refused = isinstance(changed, Conflict)
+            self.assertEqual(born.baymodel.image_id, "old" if refused else "new", changed)

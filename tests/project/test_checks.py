@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from unittest.mock import patch
+
+from django.conf import settings
+from django.core.checks import run_checks
+from django.test import SimpleTestCase, override_settings
+
+from project.checks import leases_fit, postgresql_only
+
+HOLD = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, "visibility_timeout": 10}
+# Each contradiction, and the one error that it must raise.
+CONTRADICTIONS = (
+    ("E001", {"LEASE": 0.9, "HEARTBEAT": 0.2, "RING_INTERVAL": 0.5}),
+    ("E002", {"HEARTBEAT": 0}),
+    ("E002", {"HEARTBEAT": 2.0}),
+    ("E003", {"STEP_LIMIT": 5.0, "LEASE": 5.0, "CLOUD_TIMEOUT": 1.0}),
+    ("E004", {"CLOUD_TIMEOUT": 10.1, "STEP_LIMIT": 30}),
+    ("E005", {"CLOUD_QUIET": 0.9, "CLOUD_TIMEOUT": 1}),
+    ("E006", {"CELERY_BROKER_TRANSPORT_OPTIONS": HOLD}),
+    ("E007", {"RING_INTERVAL": 5.1, "LEASE": 5.0}),
+    ("E008", {"STALL": 9.9, "LEASE": 5.0}),
+)
+
+
+class CheckTests(SimpleTestCase):
+    def test_the_defaults_contradict_nothing(self):
+        self.assertEqual([error.id for error in (*leases_fit(None), *postgresql_only(None))], [])
+        self.assertEqual([error for error in run_checks() if error.is_serious()], [])
+
+    def test_each_contradiction_is_an_error_that_names_the_variable_and_its_value(self):
+        for number, changed in CONTRADICTIONS:
+            with self.subTest(number, changed=str(changed)), override_settings(**changed):
+                (error,) = leases_fit(None)
+                self.assertEqual(error.id, f"roadstead.{number}")
+                self.assertIn("ROADSTEAD_", error.msg)
+                self.assertIn(error, run_checks())
+
+    def test_another_database_is_refused(self):
+        with patch.dict(settings.DATABASES["default"], {"ENGINE": "django.db.backends.sqlite3"}):
+            self.assertEqual([error.id for error in postgresql_only(None)], ["roadstead.E010"])
+
+    def test_a_broker_that_is_gone_is_not_waited_for(self):
+        """Kombu would sleep two seconds between its two attempts, inside the request that rings the bell."""
+        options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+        self.assertEqual(
+            (options["max_retries"], options["interval_start"], options["interval_step"]), (1, 0, 0)
+        )
+        self.assertIs(settings.CELERY_TASK_PUBLISH_RETRY, False)

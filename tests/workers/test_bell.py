@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import uuid
+
+from django.db import transaction
+from django.test import TransactionTestCase
+
+from bays.tasks import advance_bay
+from tests.bays.test_budgets import broker_down
+from tests.sync.base import bells
+from workers import bell
+
+
+class BellTests(TransactionTestCase):
+    """A bell carries an id and nothing else, rings after the commit, and never fails."""
+
+    def setUp(self):
+        bells()
+        self.pk = uuid.uuid4()
+
+    def test_it_rings_after_the_commit_and_not_before(self):
+        with transaction.atomic():
+            bell.ring_on_commit(advance_bay, self.pk)
+            self.assertEqual(bells(), [])
+        self.assertEqual(bells(), [{"task": "bays.advance_bay", "kwargs": {"pk": str(self.pk)}}])
+
+    def test_what_is_rolled_back_does_not_ring(self):
+        with self.assertRaises(ZeroDivisionError), transaction.atomic():
+            bell.ring_on_commit(advance_bay, self.pk)
+            _ = 1 / 0
+        self.assertEqual(bells(), [])
+
+    def test_it_says_how_many_were_published(self):
+        self.assertEqual(bell.ring_all(advance_bay, [self.pk, uuid.uuid4()]), 2)
+        self.assertEqual(len(bells()), 2)
+
+    def test_without_a_broker_it_is_quiet_for_a_while_and_then_tries_again(self):
+        with broker_down():
+            self.assertEqual(bell.ring_all(advance_bay, [self.pk] * 3), 0)
+            quiet_until = bell._quiet_until
+            bell.ring(advance_bay, self.pk)
+            self.assertEqual(bell._quiet_until, quiet_until)  # not even tried
+        self.assertTrue(bell.ring(advance_bay, self.pk))
+        self.assertEqual(len(bells()), 1)

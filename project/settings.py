@@ -97,6 +97,9 @@ SESSION = {
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
 }
+TESTING = "test" in sys.argv[1:2]  # most tests run inside one transaction each, however long they take
+if TESTING:
+    SESSION["idle_in_transaction_session_timeout"] = "0"
 DATABASES["default"]["OPTIONS"]["options"] = " ".join(
     [
         DATABASES["default"]["OPTIONS"].get("options", ""),
@@ -222,5 +225,4 @@ X_FRAME_OPTIONS = "DENY"
 LOGGING_CONFIG = None
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
 logs.configure(level=LOG_LEVEL, json=env.flag("LOG_JSON", default=False))
-TESTING = "test" in sys.argv[1:2]  # tests run inside a transaction each
 TEST_RUNNER = "tests.runner.Runner"

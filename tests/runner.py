@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from pathlib import Path
@@ -16,6 +17,11 @@ from lifecycle import local
 class Runner(DiscoverRunner):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "interactive": False})
+
+    def setup_test_environment(self, **kwargs: Any) -> None:
+        super().setup_test_environment(**kwargs)
+        if self.verbosity < 2:  # what the system logs while it is being provoked is no news
+            logging.getLogger().setLevel(logging.CRITICAL)
 
     def run_suite(self, suite: Any, **kwargs: Any) -> Any:
         # Tests claim rows in this process, which has no heartbeat: its lease is as good as its run is long.

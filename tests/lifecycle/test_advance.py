@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from typing import Any
 from unittest.mock import patch
 
+import psycopg2
+from django.db import connection
 from django.db.models.functions import Now
-from django.test import TestCase
+from django.test import TestCase, TransactionTestCase
 
 from bays.models import Bay
 from bays.states import BAY, Status
 from lifecycle import leases, local
 from lifecycle.advance import LONGEST_WAIT, advance, backoff
+from lifecycle.errors import LeaseLost
 from lifecycle.leases import Held
 from lifecycle.machine import Busy, Machine, WhenLost
 from lifecycle.models import Event, Operation
@@ -139,6 +143,41 @@ class AdvanceTests(TestCase):
         self.assertFalse(Event.objects.filter(event="created").exists())
 
 
+class LostDatabaseTests(TransactionTestCase):
+    """The database goes away while a step is under way."""
+
+    def test_what_the_step_found_is_written_when_the_database_is_back(self) -> None:
+        bay = make.bay()
+
+        def step(_held: Held[Bay]) -> StepOutcome:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_backend_pid()")
+                (pid,) = cursor.fetchone()
+            with psycopg2.connect(**connect_elsewhere()) as other, other.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+            return Done("created")
+
+        advance(Bay, bay.pk, {Status.CREATE_IN_PROGRESS: step})
+        row = Bay.objects.get()
+        self.assertEqual((row.status, row.holder), (Status.CREATE_COMPLETE, None))
+        self.assertEqual(Event.objects.filter(event="created").count(), 1)
+
+    def test_a_session_that_is_frozen_in_a_transaction_keeps_nobody_from_a_row_for_long(self) -> None:
+        bay = make.bay()
+        frozen = psycopg2.connect(**connect_elsewhere(), options="-c idle_in_transaction_session_timeout=300")
+        self.addCleanup(frozen.close)
+        frozen.cursor().execute("UPDATE bays_bay SET status_reason = 'half way'")
+        self.assertIsNotNone(leases.claim(Bay, bay.pk))  # waits until the server has ended the frozen session
+
+
+def connect_elsewhere() -> dict[str, Any]:
+    """Return how to reach the test database by a session that is not Django's."""
+    params = connection.get_connection_params()
+    return {
+        key: value for key, value in params.items() if key in {"dbname", "user", "password", "host", "port"}
+    }
+
+
 class MayClaimTests(TestCase):
     def setUp(self) -> None:
         self.bay = make.bay()
@@ -152,6 +191,12 @@ class MayClaimTests(TestCase):
         with self.settings(LEASE=5):
             local.mark_renewed(time.monotonic() - 3.4)
             self.assert_no_claim()
+
+    def test_a_step_that_takes_longer_than_a_lease_is_renewed_for_may_not_act_any_more(self) -> None:
+        local.mark_claimed()
+        local.require_lease()
+        with self.settings(STEP_LIMIT=-1), self.assertRaises(LeaseLost):
+            local.require_lease()
 
     def test_a_draining_node_claims_nothing(self) -> None:
         with patch.object(local, "draining", return_value=True):

@@ -192,6 +192,12 @@ class OvertakenTests(TestCase):
         self.assertEqual(Bay.objects.get().status, Status.DELETE_IN_PROGRESS)
         self.assertEqual(take(self.bay).epoch, 2)
 
+    def test_what_the_create_was_about_to_do_outside_is_not_done_any_more(self) -> None:
+        with self.assertRaises(Overtaken):
+            leases.note(self.held, sent_for=self.held.operation_id)
+        self.assertIsNone(Bay.objects.get().sent_for)
+        self.assertEqual(take(self.bay).epoch, 2)
+
     def test_what_the_create_learned_is_kept_for_the_delete_which_is_due_at_once(self) -> None:
         stack_id = uuid.uuid4()
         row = leases.rest(self.held, after=timedelta(hours=1), watch=True, fields={"stack_id": stack_id})

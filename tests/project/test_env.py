@@ -73,6 +73,7 @@ class EnvTests(SimpleTestCase):
 
     def test_where_heat_is_comes_from_both(self):
         with patch.dict(os.environ, {"OS_AUTH_TYPE": "none"}):
+            os.environ.pop("OS_ENDPOINT", None)
             found = env.cloud_variables()
         self.assertEqual((found["OS_ENDPOINT"], found["OS_AUTH_TYPE"]), ("http://heat.example/v1/x", "none"))
         self.assertNotIn("A_TEXT", found)

@@ -81,7 +81,7 @@ class InvariantTests(SyncCase):
         self.assert_found(f"operation {stray.pk} is open, but bay {stray.resource_id} does not work on it")
         stray.delete()
         Operation.objects.update(finished_at=Now(), state="COMPLETE")
-        self.assert_found("which is not open or not its own")
+        self.assert_found("which is not open or not its own", "but no event tells how it ended", count=2)
         Operation.objects.update(finished_at=None, state="IN_PROGRESS")
         operation = self.bay.operation_id
         self.end()

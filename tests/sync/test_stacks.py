@@ -51,11 +51,6 @@ class WatchTests(HeatSyncCase):
             stacks.watch()
         self.assertLessEqual(len(statements.work), 2, statements.work)
 
-    def test_a_bay_past_its_deadline_is_woken_though_its_stack_never_moves(self):
-        bay = self.waiting(self.a_stack(seconds=FOREVER), deadline_at=Now() - SECOND)
-        self.assertEqual(stacks.watch(), 1)
-        self.assertEqual(self.woken(), {bay.pk})
-
     def test_while_heat_is_down_nothing_is_lost(self):
         bay = self.waiting(self.a_stack())
         self.proxy.faults.append(Fault("GET", "stacks", Spoil.STATUS, status=503, body=b"busy"))

@@ -27,6 +27,18 @@ class SweepTests(SyncCase):
         Bay.objects.update(rung_at=self.long_ago)
         self.assertEqual((sweep(), sweep()), (1, 0))
 
+    def test_a_watched_bay_past_its_deadline_is_woken_though_nobody_could_look_at_its_stack(self):
+        late = self.waiting(deadline_at=Now() - SECOND)
+        self.waiting(deadline_at=Now() + HOUR)
+        self.assertEqual(sweep(), 1)
+        self.assertEqual([bell["kwargs"] for bell in self.bells()], [{"pk": str(late.pk)}])
+
+    def test_a_tick_ends_however_many_rows_are_due(self):
+        for _ in range(5):
+            self.a_bay(after_birth={"rung_at": None})
+        with patch.object(sweep_module, "SLICE", 1), patch.object(sweep_module, "SLICES", 3):
+            self.assertEqual((sweep(), sweep()), (3, 2))
+
     def test_it_leaves_alone_what_was_just_rung_for_is_not_due_is_watched_held_or_at_rest(self):
         lease = {"holder": make.node(), "holder_pid": 1, "rung_at": None}
         for status, row, due in (

@@ -9,6 +9,7 @@ import threading
 import time
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 from django.conf import settings
 from django.db.models.functions import Now
@@ -98,3 +99,32 @@ class HeartbeatTests(TransactionTestCase):
             self.assertTrue(self.happened.wait(PATIENCE))
         self.assertTrue(local.draining())
         self.assertFalse(local.may_claim())
+
+    def test_a_heartbeat_that_breaks_takes_its_process_with_it(self):
+        """Else the worker would live on, answer every bell, and do nothing."""
+        self.addCleanup(local._page.__setitem__, 8, 0)
+        self.start()
+        with self.assertLogs("workers.heartbeat", "ERROR"), patch("threading.excepthook"):
+            self.children.append("not a pid")  # type: ignore[arg-type]
+            self.assertTrue(self.happened.wait(PATIENCE))
+        self.assertFalse(local.may_claim())
+
+    def test_a_broker_that_hangs_does_not_keep_it_from_renewing(self):
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        self.addCleanup(child.communicate)
+        self.claimed(holder_pid=child.pid)
+        kept, hang = self.claimed(), threading.Event()
+        self.addCleanup(hang.set)
+        self.children.append(child.pid)
+        heartbeat = Heartbeat(
+            Node.Kind.WORKER,
+            Holder(
+                [Bay], lambda: self.children, lambda _: bool(self.happened.set() or hang.wait()), hang.set
+            ),
+        )
+        heartbeat.begin()
+        self.addCleanup(heartbeat.end)
+        child.kill()
+        self.assertTrue(self.happened.wait(PATIENCE))
+        then = Bay.objects.get(pk=kept.pk).lease_until
+        self.await_(Bay.objects.filter(pk=kept.pk, lease_until__gt=then).exists)

@@ -15,6 +15,7 @@ from deploy import ready
 from lifecycle.models import Operation
 from sync import invariants
 from sync.models import Cursor
+from sync.orphans import ORPHANS
 from sync.stacks import DRIFT
 from tests.faults.base import FaultTestCase
 from tests.faults.nodes import send
@@ -168,6 +169,7 @@ class HeatTests(FaultTestCase):
         self.await_(self.shows(orphan, "CREATE_COMPLETE"), "the orphan is there")
         (complaint,) = invariants.violations()
         self.assertIn(f"stack {orphan}", complaint)
+        Cursor.objects.filter(job=ORPHANS).update(not_before=Now())
         self.tick("sync.remove_orphans")
         self.await_(self.shows(orphan, "DELETE_COMPLETE"), "the orphan is removed")
         self.assertEqual(list(Bay.objects.values_list("pk", flat=True)), [living])

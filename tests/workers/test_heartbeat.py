@@ -116,12 +116,12 @@ class HeartbeatTests(TransactionTestCase):
         kept, hang = self.claimed(), threading.Event()
         self.addCleanup(hang.set)
         self.children.append(child.pid)
-        heartbeat = Heartbeat(
-            Node.Kind.WORKER,
-            Holder(
-                [Bay], lambda: self.children, lambda _: bool(self.happened.set() or hang.wait()), hang.set
-            ),
-        )
+
+        def ring_for_ever(_rows: Rows) -> None:
+            self.happened.set()
+            hang.wait()
+
+        heartbeat = Heartbeat(Node.Kind.WORKER, Holder([Bay], lambda: self.children, ring_for_ever, hang.set))
         heartbeat.begin()
         self.addCleanup(heartbeat.end)
         child.kill()

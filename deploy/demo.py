@@ -6,8 +6,6 @@ worker that it kills.
 
 from __future__ import annotations
 
-import argparse
-import logging
 import os
 import signal
 import sys
@@ -19,12 +17,12 @@ from typing import Any
 
 from clouds.heat import connect
 from deploy.door import Door
-from deploy.interrupts import interruptible, wait_for_interrupt
-from deploy.stack import Stack, stack
+from deploy.stack import Stack
 from deploy.state import StartError
-from deploy.up import LOG_FORMAT, summary
+from deploy.up import foreground
 
 BAYS = 10
+NAME = "demo-"
 BOOT_SECONDS = "3"
 PATIENCE = 180.0  # seconds for any stage
 LOOK = 0.25  # seconds between two looks at the API
@@ -32,27 +30,7 @@ LOOK = 0.25  # seconds between two looks at the API
 
 def main() -> int:
     """Run the demo, then stay up until a signal; return the exit code."""
-    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--nodes", type=int, default=1, help="whole nodes: API, worker and beat each")
-    parser.add_argument("--port", type=int, help="of the first API; 8000 unless taken")
-    parser.add_argument("--leave", action="store_true", help="stop when the demo is over")
-    options = parser.parse_args()
-    logging.basicConfig(format=LOG_FORMAT, datefmt="%H:%M:%S", level=logging.ERROR)
-    with interruptible():
-        try:
-            with stack(options.nodes, port=options.port, purpose="make demo") as running:
-                Demo(running).run()
-                print(summary(running), flush=True)
-                if not options.leave:
-                    wait_for_interrupt()
-                    print("\nStopping; Ctrl-C again kills at once.", flush=True)
-        except StartError as error:
-            print(f"\n{error}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            print("\nInterrupted.", file=sys.stderr)
-            return 130
-    return 0
+    return foreground("make demo", __doc__, lambda running: Demo(running).run())
 
 
 class Demo:
@@ -73,6 +51,7 @@ class Demo:
         :raises StartError: something is not as promised.
         """
         say(f"\nThe main job, through {self._stack.urls[0]}/container-infra/v1")
+        self._clear()
         self._model = self._make_baymodel()
         ids = self._create_bays()
         killed_at = self._kill_the_worker()
@@ -85,6 +64,18 @@ class Demo:
         self._stack.manage("check_invariants")
         say("  check_invariants: all invariants hold")
 
+    def _clear(self) -> None:
+        """Delete the bays of an earlier demo on the same state: the project's quota has no room for two."""
+        earlier = {bay["uuid"] for bay in self._door.get("bays")["bays"] if bay["name"].startswith(NAME)}
+        for ident in earlier:
+            self._door.delete(f"bays/{ident}")
+        if earlier:
+            self._await(lambda: not earlier & self._ids(), "they were gone")
+            say(f"  {len(earlier)} bays of an earlier demo deleted")
+
+    def _ids(self) -> set[str]:
+        return {bay["uuid"] for bay in self._door.get("bays")["bays"]}
+
     def _make_baymodel(self) -> str:
         model = {"name": f"small-{self._run}", "coe": "demo", "image_id": "none", "labels": {}}
         made = self._door.post("baymodels", model)
@@ -93,7 +84,7 @@ class Demo:
 
     def _create_bays(self) -> list[str]:
         began = time.monotonic()
-        ids = [self._create(f"bay-{self._run}-{number}", nodes=2) for number in range(BAYS)]
+        ids = [self._create(f"{NAME}{self._run}-{number}", nodes=2) for number in range(BAYS)]
         say(f"  {BAYS} bays accepted in {time.monotonic() - began:.2f} s, each 202 is a committed row")
         return ids
 
@@ -166,14 +157,14 @@ class Demo:
         say(f"    {bay['name']}: {', '.join(bay['node_addresses'])}; API at {bay['api_address']}")
 
     def _fail_one(self) -> None:
-        ident = self._create(f"doomed-{self._run}", nodes=2, fail_node="1")
+        ident = self._create(f"{NAME}{self._run}-doomed", nodes=2, fail_node="1")
         self._await_all([ident], "CREATE_FAILED", "one bay made to fail")
         say(f"    its reason: {self._door.get(f'bays/{ident}')['status_reason']}")
 
     def _delete(self, ident: str) -> None:
         began = time.monotonic()
         self._door.delete(f"bays/{ident}")
-        self._await(lambda: ident not in {b["uuid"] for b in self._door.get("bays")["bays"]}, "it was gone")
+        self._await(lambda: ident not in self._ids(), "it was gone")
         say(f"  one bay deleted: gone from the API and from Heat {time.monotonic() - began:.1f} s later")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Callable
 
 from deploy.interrupts import interruptible, wait_for_interrupt
 from deploy.stack import Stack, stack
@@ -15,19 +16,27 @@ LOG_FORMAT = "%(asctime)s %(message)s"
 
 def main() -> int:
     """Run until a signal; return the exit code."""
-    parser = argparse.ArgumentParser(prog="make up", description=__doc__)
+    return foreground("make up", __doc__)
+
+
+def foreground(command: str, description: str | None, first: Callable[[Stack], None] = lambda _: None) -> int:
+    """Bring everything up, do what comes first, and stay up until a signal; return the exit code."""
+    parser = argparse.ArgumentParser(prog=command, description=description)
     parser.add_argument(
         "--nodes", type=_at_least_one, default=1, help="whole nodes: API, worker and beat each"
     )
     parser.add_argument("--port", type=int, help="of the first API; 8000 unless taken")
+    parser.add_argument("--leave", action="store_true", help="stop instead of staying up")
     options = parser.parse_args()
-    logging.basicConfig(format=LOG_FORMAT, datefmt="%H:%M:%S", level=logging.WARNING)
+    logging.basicConfig(format=LOG_FORMAT, datefmt="%H:%M:%S", level=logging.ERROR)
     with interruptible():
         try:
-            with stack(options.nodes, port=options.port) as running:
+            with stack(options.nodes, port=options.port, purpose=command) as running:
+                first(running)
                 print(summary(running), flush=True)
-                wait_for_interrupt()
-                print("\nStopping; Ctrl-C again kills at once.", flush=True)
+                if not options.leave:
+                    wait_for_interrupt()
+                    print("\nStopping; Ctrl-C again kills at once.", flush=True)
         except StartError as error:
             print(f"\n{error}", file=sys.stderr)
             return 1

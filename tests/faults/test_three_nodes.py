@@ -56,6 +56,8 @@ class ThreeNodesTests(FaultTestCase):
         self.assert_all_is_well()
 
     def count_lists(self) -> int:
+        # Bays that fall due together are asked for together; those of another phase would cost a call of their own.
+        Bay.objects.filter(watched=True).update(not_before=Now())
         end = time.monotonic() + WINDOW
         before = self.proxy.total("GET", "stacks")
         self.await_(lambda: time.monotonic() > end, "the time to count is over")

@@ -10,13 +10,13 @@ import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, NoReturn, TypeVar
 
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, Expression, F, Q, TextField, Value, When
+from django.db.models import Case, DateTimeField, Expression, F, Func, Q, TextField, Value, When
 from django.db.models.functions import Coalesce, Now
 
 from lifecycle import local
@@ -29,6 +29,7 @@ from lifecycle.swap import swap, swap_many
 log = structlog.get_logger(__name__)
 L = TypeVar("L", bound=Leased)
 
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 RELEASED = {"holder": None, "holder_pid": None, "lease_until": None}
 
 
@@ -291,9 +292,13 @@ def take_slice(model: type[L], wanted: Q, *, limit: int, values: Mapping[str, ob
         return swap_many(model, wanted, pk__in=pks, values=values) if pks else []
 
 
-def look_again(model: type[L], pks: Iterable[uuid.UUID], *, after: timedelta) -> None:
-    """Have watched rows looked at again, `after` from now."""
-    swap_many(model, pk__in=list(pks), watched=True, values={"not_before": Now() + after})
+def look_again(model: type[L], pks: Iterable[uuid.UUID], *, every: timedelta) -> None:
+    """Have watched rows looked at again at the next of the moments that are `every` apart.
+
+    The moments are the same for all rows, so that those looked at apart once are looked at together from then on.
+    """
+    grid = Func(Value(every), Now(), Value(EPOCH), function="date_bin", output_field=DateTimeField())
+    swap_many(model, pk__in=list(pks), watched=True, values={"not_before": grid + every})
 
 
 def wake(model: type[L], pks: Iterable[uuid.UUID]) -> list[L]:

@@ -45,7 +45,7 @@ def watch() -> int:
             log.warning("Heat could not be asked; the bays keep waiting", reason=error.reason, bays=len(bays))
             break
         moved = {bay.pk for bay in bays if _needs_a_step(bay, stacks)}
-        leases.look_again(Bay, {bay.pk for bay in bays} - moved, after=timedelta(seconds=settings.HEAT_POLL))
+        leases.look_again(Bay, {bay.pk for bay in bays} - moved, every=timedelta(seconds=settings.HEAT_POLL))
         rows = leases.wake(Bay, moved)
         woken += bell.ring_all(advance_bay, (row.pk for row in rows))
     return woken

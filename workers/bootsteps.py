@@ -1,9 +1,10 @@
-"""How a Celery worker takes part: heartbeat, giving up a dead child's leases, draining, dying with its parent."""
+"""How a Celery worker takes part: heartbeat, giving up a dead child's leases, draining.
+
+Its prefork children die with it: Celery has the kernel see to that (PR_SET_PDEATHSIG).
+"""
 
 from __future__ import annotations
 
-import ctypes
-import signal
 from typing import Any
 
 import structlog
@@ -17,8 +18,6 @@ from workers.heartbeat import Heartbeat, Holder, Rows
 from workers.watchdog import Watchdog, end_this_process
 
 log = structlog.get_logger(__name__)
-
-PR_SET_PDEATHSIG = 1
 
 
 class LeaseKeeper(bootsteps.StartStopStep):
@@ -53,11 +52,6 @@ def leased_models() -> list[type[Leased]]:
     return [model for model in apps.get_models() if issubclass(model, Leased)]
 
 
-def die_with_parent(**_: object) -> None:
-    """Have the kernel kill this prefork child when the worker dies: a dead parent's work must not go on."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def _ring_again(rows: Rows) -> None:
     for row in rows:
         bell.ring(bell_of(type(row)), row.pk)
@@ -66,6 +60,3 @@ def _ring_again(rows: Rows) -> None:
 def bell_of(model: type[Leased]) -> Any:
     """Return the task that advances rows of a model: by convention `<app>.tasks.advance_<machine>`."""
     return current_app.tasks[f"{model._meta.app_label}.advance_{model.machine.name}"]  # noqa: SLF001
-
-
-signals.worker_process_init.connect(die_with_parent)

@@ -89,7 +89,6 @@ class Heartbeat(threading.Thread):
             local.drain()
             if self._holder:
                 self._holder.forgotten()
-            raise
         finally:
             connection.close()
 

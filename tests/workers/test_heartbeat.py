@@ -9,7 +9,6 @@ import threading
 import time
 from datetime import timedelta
 from typing import Any
-from unittest.mock import patch
 
 from django.conf import settings
 from django.db.models.functions import Now
@@ -104,7 +103,7 @@ class HeartbeatTests(TransactionTestCase):
         """Else the worker would live on, answer every bell, and do nothing."""
         self.addCleanup(local._page.__setitem__, 8, 0)
         self.start()
-        with self.assertLogs("workers.heartbeat", "ERROR"), patch("threading.excepthook"):
+        with self.assertLogs("workers.heartbeat", "ERROR"):
             self.children.append("not a pid")  # type: ignore[arg-type]
             self.assertTrue(self.happened.wait(PATIENCE))
         self.assertFalse(local.may_claim())

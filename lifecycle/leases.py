@@ -115,8 +115,9 @@ def rest(
 ) -> L:
     """Let go of the row with its work still owed, `after` from now, and return it.
 
-    `clean` says that the attempt came to its own end, which resets the count of attempts. If a request has
-    moved the row meanwhile (a delete during a create), the fields are written and the new work is due at once.
+    `clean` says that the attempt came to its own end, which resets the count of attempts. `retry` and `reason`
+    are shown on the resource until its next step. If a request has moved the row meanwhile (a delete during a
+    create), the fields are written and the new work is due at once.
 
     :raises Stale: the row is held no longer under this claim; nothing was written.
     """
@@ -127,13 +128,12 @@ def rest(
         "watched": _if(same, Value(watch), F("watched")),
         "rung_at": None,  # the bell was answered: the sweep may ring as soon as the row is due
         "retries": F("retries") + 1 if retry else 0,
+        "status_reason": _if(same, Value(retry or reason, TextField()), F("status_reason")),
         "updated_at": Now(),
         **(fields or {}),
     }
     if clean:
         values |= {"attempts": 0, "taken_from": None}
-    if retry or reason:
-        values["status_reason"] = _if(same, Value(retry or reason, TextField()), F("status_reason"))
     with transaction.atomic():
         row = swap(type(held.row), values=values, **held.fence)
         if row is not None and retry:

@@ -221,6 +221,8 @@ class RestTests(TestCase):
         row = leases.rest(take(self.bay), after=NOW, retry="Heat: out of reach")
         self.assertEqual((row.retries, row.status_reason), (1, "Heat: out of reach"))
         self.assertEqual(Event.objects.get(event="retry").reason, "Heat: out of reach")
+        row = leases.rest(take(self.bay), after=NOW)
+        self.assertEqual((row.retries, row.status_reason), (0, ""), "it answers again")
 
     def test_a_row_that_rests_is_not_due_before_its_time(self) -> None:
         leases.rest(take(self.bay), after=timedelta(hours=1))

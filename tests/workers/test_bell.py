@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
+from celery import current_app
 from django.db import transaction
 from django.test import TransactionTestCase
 
@@ -42,3 +44,18 @@ class BellTests(TransactionTestCase):
             self.assertEqual(bell._quiet_until, quiet_until)  # not even tried
         self.assertTrue(bell.ring(advance_bay, self.pk))
         self.assertEqual(len(bells()), 1)
+
+    def test_a_connection_that_died_since_the_last_bell_costs_no_bell(self):
+        """A supervisor rings rarely, and its bell is the one that counts."""
+        self.assertTrue(bell.ring(advance_bay, self.pk))
+        with current_app.connection_for_write() as broker:
+            channel: Any = broker.default_channel
+            channel.client.client_kill_filter(_type="normal", skipme=True)
+        self.assertTrue(bell.ring(advance_bay, self.pk))
+        self.assertEqual(len(bells()), 2)
+
+    def test_warming_up_never_fails(self):
+        bell.warm_up()
+        with broker_down():
+            bell.warm_up()
+        self.assertTrue(bell.ring(advance_bay, self.pk))

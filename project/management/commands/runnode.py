@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import uuid
 from argparse import ArgumentParser
 from pathlib import Path
@@ -54,6 +55,7 @@ class Command(BaseCommand):
             grace=settings.STEP_LIMIT,
             pid_file=options["pid_file"],
         )
+        threading.Thread(target=bell.warm_up, daemon=True).start()
         sys.exit(supervisor.run())
 
 

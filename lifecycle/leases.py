@@ -112,12 +112,14 @@ def rest(
     retry: str = "",
     reason: str = "",
     fields: Fields | None = None,
+    instead_of: str = "rest",
 ) -> L:
     """Let go of the row with its work still owed, `after` from now, and return it.
 
     `clean` says that the attempt came to its own end, which resets the count of attempts. `retry` and `reason`
     are shown on the resource until its next step. If a request has moved the row meanwhile (a delete during a
-    create), the fields are written and the new work is due at once.
+    create), the fields are written and the new work is due at once. `instead_of` names the write that was refused
+    before, for the log.
 
     :raises Stale: the row is held no longer under this claim; nothing was written.
     """
@@ -138,7 +140,7 @@ def rest(
         row = swap(type(held.row), values=values, **held.fence)
         if row is not None and retry:
             _record(held.row, "retry", held.row.status, reason=retry)
-    return row if row is not None else _refuse(held, "rest")
+    return row if row is not None else _refuse(held, instead_of)
 
 
 def move(
@@ -250,7 +252,7 @@ def _if(condition: Q, then: Expression | F, otherwise: F) -> Case:
 
 def _hand_on(held: Held[L], what: str) -> NoReturn:
     """Release a row that a request has overtaken: what it now owes is due at once."""
-    rest(held, after=timedelta(0))
+    rest(held, after=timedelta(0), instead_of=what)
     raise Overtaken(f"{what} of {held.row.machine.name} {held.row.pk}: a request has moved the row")
 
 

@@ -35,8 +35,8 @@ def _step(act: Callable[[Held[Bay], Heat], StepOutcome]) -> Step:
     def step(held: Held[Bay]) -> StepOutcome:
         try:
             return act(held, leased_heat())
-        except Rejected as refused:  # so nothing was done, and nothing can still come
-            return Failed(f"Heat refused: {refused.reason}", {"sent_at": None})
+        except Rejected as refused:
+            return Failed(f"Heat refused: {refused.reason}")
         except (InvalidSpec, InvalidOutputs) as invalid:
             return Failed(invalid.reason)
         except CloudError as silent:
@@ -61,6 +61,10 @@ def create(held: Held[Bay], heat: Heat) -> StepOutcome:
     _intend(held)
     try:
         return Watch(_soon(), {"stack_id": heat.create(request_for(bay))})
+    except (
+        Rejected
+    ) as refused:  # this call was, so nothing was done; a refused look would say nothing of an earlier one
+        return Failed(f"Heat refused: {refused.reason}", {"sent_at": None})
     except Unavailable as down:
         return _not_sent(down)
 

@@ -153,9 +153,10 @@ class Heartbeat(threading.Thread):
         for pid in {row.holder_pid for row in held} & dead:
             for model in self._holder.models:
                 rows = leases.give_up(model, local.node_id, pid=pid, why=f"worker process {pid} died")
-                log.warning("gave up the leases of a dead child", pid=pid, rows=len(rows))
-                # Publishing may wait for a broker; renewing may not.
-                threading.Thread(target=self._holder.given_up, args=(rows,), daemon=True).start()
+                if rows:
+                    log.warning("gave up the leases of a dead child", pid=pid, rows=len(rows))
+                    # Publishing may wait for a broker; renewing may not.
+                    threading.Thread(target=self._holder.given_up, args=(rows,), daemon=True).start()
         self._known_dead = dead
 
     def _register(self) -> None:

@@ -23,7 +23,7 @@ class Assignments(admin.TabularInline):  # type: ignore[type-arg]
 
 @admin.register(User)
 class RoadsteadUserAdmin(UserAdmin):  # type: ignore[type-arg]
-    """Django's own page for users, with roles in projects."""
+    """Django's own page for users, with roles in projects and in the system."""
 
     list_display = ["username", "id", "email", "is_active", "is_staff", "last_login"]
     search_fields = ["username", "id", "email"]
@@ -33,7 +33,10 @@ class RoadsteadUserAdmin(UserAdmin):  # type: ignore[type-arg]
 
 @admin.register(Project)
 class ProjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Projects. They are disabled, not deleted: what they own would be left without an owner."""
+    """Projects. They are disabled here, not deleted: what they own would be left without an owner.
+
+    The API does delete them, as Keystone does; what they own stays, and an admin still sees it.
+    """
 
     list_display = ["name", "id", "description", "enabled", "created_at"]
     list_filter = ["enabled"]
@@ -52,5 +55,6 @@ class AssignmentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["user", "project", "role"]
     list_filter = ["role", "project"]
     list_select_related = ["user", "project"]
+    empty_value_display = "the whole system"
     search_fields = ["user__username", "user__id", "project__name", "project__id"]
     autocomplete_fields = ["user", "project"]

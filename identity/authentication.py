@@ -1,7 +1,8 @@
-"""The X-Auth-Token header of a request turned into its caller."""
+"""The X-Auth-Token header of a request turned into its caller; X-Service-Token may vouch for it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -23,7 +24,7 @@ class TokenAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Caller, Token] | None:
         """Return the caller and the token, or None where the header is absent.
 
-        :raises Unauthorized: the token is not, or no longer, good.
+        :raises Unauthorized: the token, or the service token beside it, is not, or no longer, good.
         """
         text = request.headers.get("X-Auth-Token")
         if not text:
@@ -31,10 +32,16 @@ class TokenAuthentication(BaseAuthentication):
         checked = tokens.check(text)
         if checked is None:
             raise Unauthorized("The request you have made requires authentication.")
-        structlog.contextvars.bind_contextvars(
-            user_id=checked.caller.user_id, project_id=checked.caller.project_id
-        )
-        return checked.caller, checked.token
+        caller = checked.caller
+        structlog.contextvars.bind_contextvars(user_id=caller.user_id, project_id=caller.project_id)
+        service_text = request.headers.get("X-Service-Token")
+        if service_text:
+            service = tokens.check(service_text)
+            if service is None:
+                raise Unauthorized("The service token beside the request's token is not, or no longer, good.")
+            structlog.contextvars.bind_contextvars(service_user_id=service.caller.user_id)
+            caller = replace(caller, by_service=service.caller.is_service)
+        return caller, checked.token
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge that goes with a 401."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from identity.models import DOMAIN, Project, User
+from identity.models import DOMAIN, Assignment, Project, Role, User, stable_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,7 +48,10 @@ def token(checked: Checked, request: Request) -> dict[str, Any]:
     if caller.project_id is not None:
         document["project"] = {"id": caller.project_id, "name": caller.project_name, "domain": DOMAIN}
         document["is_domain"] = False
-        document["roles"] = [{"id": _stable_id("role", name), "name": name} for name in sorted(caller.roles)]
+    if caller.system:
+        document["system"] = {"all": True}
+    if checked.token.is_scoped:
+        document["roles"] = [{"id": Role(name).uid, "name": name} for name in sorted(caller.roles)]
         if "nocatalog" not in request.query_params:
             document["catalog"] = catalog(request)
     return {"token": document}
@@ -59,12 +61,12 @@ def catalog(request: Request) -> list[dict[str, Any]]:
     """Return the services of the setting CATALOG, on the host that the client used."""
     return [
         {
-            "id": _stable_id("service", kind),
+            "id": stable_id("service", kind),
             "type": kind,
             "name": name,
             "endpoints": [
                 {
-                    "id": _stable_id("endpoint", f"{kind}/{interface}"),
+                    "id": stable_id("endpoint", f"{kind}/{interface}"),
                     "interface": interface,
                     "region": settings.REGION,
                     "region_id": settings.REGION,
@@ -75,6 +77,52 @@ def catalog(request: Request) -> list[dict[str, Any]]:
         }
         for kind, name, url in settings.CATALOG
     ]
+
+
+def domain(request: Request) -> dict[str, Any]:
+    """Return the document of the only domain."""
+    return {
+        **DOMAIN,
+        "description": "The only domain.",
+        "enabled": True,
+        "tags": [],
+        "options": {},
+        "links": _self(request, "domains", DOMAIN["id"]),
+    }
+
+
+def role(row: Role, request: Request) -> dict[str, Any]:
+    """Return a role's document."""
+    return {
+        "id": row.uid,
+        "name": row.value,
+        "domain_id": None,
+        "description": None,
+        "options": {},
+        "links": _self(request, "roles", row.uid),
+    }
+
+
+def assignment(row: Assignment, as_role: Role, request: Request, *, names: bool) -> dict[str, Any]:
+    """Return a role of a user, held or implied by the one held, with names beside ids if asked."""
+    user_is: dict[str, Any] = {"id": row.user_id}
+    role_is = {"id": as_role.uid}
+    where: dict[str, Any] = {"system": {"all": True}}
+    if row.project_id is not None:
+        where = {"project": {"id": row.project_id}}
+    if names:
+        user_is |= {"name": row.user.username, "domain": DOMAIN}
+        role_is |= {"name": as_role.value}
+        if row.project is not None:
+            where["project"] |= {"name": row.project.name, "domain": DOMAIN}
+    place = "system" if row.project_id is None else f"projects/{row.project_id}"
+    path = f"/identity/v3/{place}/users/{row.user_id}/roles/{Role(row.role).uid}"
+    return {
+        "user": user_is,
+        "role": role_is,
+        "scope": where,
+        "links": {"assignment": request.build_absolute_uri(path)},
+    }
 
 
 def project(row: Project, request: Request) -> dict[str, Any]:
@@ -89,13 +137,8 @@ def project(row: Project, request: Request) -> dict[str, Any]:
         "is_domain": False,
         "tags": [],
         "options": {},
-        "links": {"self": request.build_absolute_uri(f"/identity/v3/projects/{row.pk}")},
+        "links": _self(request, "projects", row.pk),
     }
-
-
-def projects(rows: Iterable[Project], request: Request) -> dict[str, Any]:
-    """Return a list of projects."""
-    return {"projects": [project(row, request) for row in rows], "links": links(request)}
 
 
 def user(row: User, request: Request) -> dict[str, Any]:
@@ -104,23 +147,25 @@ def user(row: User, request: Request) -> dict[str, Any]:
         "id": row.pk,
         "name": row.username,
         "email": row.email,
+        "description": row.description,
+        "default_project_id": row.default_project_id,
         "enabled": row.is_active,
         "domain_id": DOMAIN["id"],
         "password_expires_at": None,
         "options": {},
-        "links": {"self": request.build_absolute_uri(f"/identity/v3/users/{row.pk}")},
+        "links": _self(request, "users", row.pk),
     }
 
 
-def links(request: Request) -> dict[str, str | None]:
-    """Return the links of a list that is whole."""
-    return {"self": request.build_absolute_uri(), "previous": None, "next": None}
+def whole(word: str, documents: Iterable[dict[str, Any]], request: Request) -> dict[str, Any]:
+    """Return a list that is whole, under the word that clients know it by."""
+    links = {"self": request.build_absolute_uri(), "previous": None, "next": None}
+    return {word: list(documents), "links": links}
+
+
+def _self(request: Request, kind: str, ident: str) -> dict[str, str]:
+    return {"self": request.build_absolute_uri(f"/identity/v3/{kind}/{ident}")}
 
 
 def _time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _stable_id(kind: str, name: str) -> str:
-    """Return an id that every process and every installation makes alike."""
-    return uuid.uuid5(uuid.NAMESPACE_OID, f"roadstead/{kind}/{name}").hex

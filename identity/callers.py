@@ -1,20 +1,25 @@
-"""Who is calling: the user behind a request, and what that user may be in the token's project."""
+"""Who is calling: the user behind a request, and what that user may be in the token's scope."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from api.problems import Forbidden
+
 if TYPE_CHECKING:
     from rest_framework.request import Request
+
+NO_PROJECT = "The token has no project: ask for one that is scoped to a project."
 
 
 @dataclass(frozen=True)
 class Caller:
     """The user of a checked token.
 
-    `roles` holds implied roles too. Without a project (an unscoped token) it is empty. The role admin counts
-    for the whole cloud, whichever project it is held in, as in OpenStack's default policies.
+    `roles` holds implied roles too: those in the token's project, or those in the system where the token is
+    for the system. Without either (an unscoped token) it is empty. The role admin counts for the whole cloud,
+    whichever project it is held in, as in OpenStack's default policies.
     """
 
     user_id: str
@@ -22,6 +27,10 @@ class Caller:
     project_id: str | None
     project_name: str | None
     roles: frozenset[str]
+    system: bool = False
+    """The token is for the whole system; it has no project then."""
+    by_service: bool = False
+    """A service sent the request for the user, with a good X-Service-Token of its own."""
 
     is_authenticated = True
     is_anonymous = False
@@ -36,13 +45,18 @@ class Caller:
         return "admin" in self.roles
 
     @property
-    def project(self) -> str:
-        """Return the project's id, where policy has already refused callers without one.
+    def is_service(self) -> bool:
+        return self.by_service or "service" in self.roles
 
-        :raises TypeError: the token has no project; a view let it through that should not have.
+    @property
+    def project(self) -> str:
+        """Return the project's id.
+
+        :raises Forbidden: the token has none; where policy lets only callers with a project through, this is
+            what an admin of the system meets.
         """
         if self.project_id is None:
-            raise TypeError("The caller's token has no project.")
+            raise Forbidden(NO_PROJECT)
         return self.project_id
 
 

@@ -61,13 +61,27 @@ class _Identity(serializers.Serializer[Any]):
         return attrs
 
 
+class _System(serializers.Serializer[Any]):
+    all = fields.Boolean()
+
+    def validate_all(self, value: bool) -> bool:
+        if not value:
+            raise serializers.ValidationError("The system can only be had as a whole: true.")
+        return value
+
+
 class _Scope(serializers.Serializer[Any]):
     project = _Named(required=False)
     domain = serializers.DictField(required=False)
-    system = serializers.DictField(required=False)
+    system = _System(required=False)
 
     def to_internal_value(self, data: Any) -> Any:
         return {} if data == "unscoped" else super().to_internal_value(data)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs) > 1:
+            raise serializers.ValidationError(f"Only one of {', '.join(attrs)} can be the scope.")
+        return attrs
 
 
 class _Auth(serializers.Serializer[Any]):
@@ -76,7 +90,7 @@ class _Auth(serializers.Serializer[Any]):
 
 
 class LoginSerializer(serializers.Serializer[Any]):
-    """The body of a login: exactly one method, password or token, and a project as scope or none."""
+    """The body of a login: exactly one method, password or token; a project, the system or nothing as scope."""
 
     auth = _Auth()
 
@@ -84,23 +98,30 @@ class LoginSerializer(serializers.Serializer[Any]):
 def log_in(auth: dict[str, Any]) -> tuple[str, Checked]:
     """Return a new token, and what it is good for.
 
+    Where nothing is said of a scope it is the user's default project, if the user is somebody there.
+
     :raises Unauthorized: for whatever reason; the reason is in the log, not in the answer.
     """
-    identity, scope = auth["identity"], auth.get("scope") or {}
-    project_id = _project_id(scope)
+    identity, scope = auth["identity"], auth.get("scope")
+    project_id, system = _project_id(scope or {}), "system" in (scope or {})
     match identity["methods"][0]:
         case "password":
-            text = tokens.issue(_by_password(identity["password"]["user"]), project_id)
+            user = _by_password(identity["password"]["user"])
+            if scope is None and user.default_project_id:
+                text = tokens.issue(user, user.default_project_id)
+                if checked := tokens.check(text):
+                    return text, checked
+            text = tokens.issue(user, project_id, system=system)
         case "token":
             parent = tokens.check(identity["token"]["id"])
             if parent is None:
                 _refuse("the token is not good")
-            text = tokens.reissue(parent.token, project_id)
+            text = tokens.reissue(parent.token, project_id, system=system)
         case _:
             _refuse("unsupported method")
     checked = tokens.check(text)
     if checked is None:
-        _refuse("disabled, or no role in the project")
+        _refuse("disabled, or no role in the scope")
     return text, checked
 
 
@@ -118,7 +139,7 @@ def _by_password(given: dict[str, Any]) -> User:
 
 def _project_id(scope: dict[str, Any]) -> str | None:
     """Return the id of the project asked for, None for no scope; an unknown one is an id that nobody has."""
-    if "domain" in scope or "system" in scope:
+    if "domain" in scope:
         _refuse("unsupported scope")
     project = scope.get("project")
     if project is None:

@@ -1,6 +1,7 @@
 """Users, projects, the roles that join them, and the tokens that were taken back.
 
-There is one domain, `default`. A role is a word, not a row: admin implies member, and member implies reader.
+There is one domain, `default`. A role is a word, not a row: admin implies manager, manager implies member, and
+member implies reader; service stands beside them.
 """
 
 from __future__ import annotations
@@ -20,24 +21,50 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
+def stable_id(kind: str, name: str) -> str:
+    """Return an id that every process and every installation makes alike."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"roadstead/{kind}/{name}").hex
+
+
 class Role(models.TextChoices):
-    """What a user may be in a project."""
+    """What a user may be, in a project or in the whole system."""
 
     ADMIN = "admin"
+    MANAGER = "manager"
     MEMBER = "member"
     READER = "reader"
+    SERVICE = "service"
 
     @property
     def implied(self) -> frozenset[Role]:
         """Return this role and every role that it includes."""
-        ladder = list(Role)
+        if self is Role.SERVICE:
+            return frozenset({self})
+        ladder = [role for role in Role if role is not Role.SERVICE]
         return frozenset(ladder[ladder.index(self) :])
+
+    @property
+    def uid(self) -> str:
+        """Return the id that clients know the role by."""
+        return stable_id("role", self.value)
+
+    @classmethod
+    def named(cls, ident: str) -> Role | None:
+        """Return the role of an id or of a name."""
+        return next((role for role in cls if ident in (role.uid, role.value)), None)
 
 
 class User(AbstractUser):
     """A person or a service that may log in, here and in the Django admin."""
 
     id = models.CharField(primary_key=True, max_length=32, default=new_id, editable=False)
+    description = models.TextField(blank=True, default="", db_default="")
+    default_project_id = models.CharField(
+        max_length=32,
+        null=True,
+        blank=True,
+        help_text="The project of a login that names none; where the user is nobody in it, the login has none.",
+    )
 
 
 class Project(models.Model):
@@ -54,20 +81,32 @@ class Project(models.Model):
 
 
 class Assignment(models.Model):
-    """A role of a user in a project."""
+    """A role of a user in a project, or in the whole system, which is no project."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="assignments")
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="assignments")
+    project = models.ForeignKey(
+        Project,
+        on_delete=models.CASCADE,
+        related_name="assignments",
+        null=True,
+        blank=True,
+        help_text="None: the whole system.",
+    )
     role = models.CharField(max_length=16, choices=Role.choices)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["user", "project", "role"], name="assignment_is_given_once"),
+            models.UniqueConstraint(
+                fields=["user", "role"],
+                condition=models.Q(project__isnull=True),
+                name="assignment_in_the_system_is_given_once",
+            ),
             models.CheckConstraint(condition=models.Q(role__in=Role.values), name="assignment_role_is_known"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.user} is {self.role} in {self.project}"
+        return f"{self.user} is {self.role} in {self.project or 'the system'}"
 
 
 class RevokedToken(models.Model):

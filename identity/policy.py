@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 from rest_framework.permissions import BasePermission
 
 from api.problems import Forbidden, Unauthorized
-from identity.callers import Caller
+from identity.callers import NO_PROJECT, Caller
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ANYONE: Final = "anyone"  # without a token
 TOKEN: Final = "token"  # any good token, a project-less one included  # noqa: S105 (no password)
+SERVICE: Final = "service"  # a service, by its own token or beside a user's; or an admin
 
 RULES: Final[dict[str, str]] = {
     # rule                      least role in the token's project
@@ -37,19 +38,97 @@ RULES: Final[dict[str, str]] = {
     "operation:get": "reader",
     "identity:discover": ANYONE,
     "identity:login": ANYONE,
-    "identity:own": TOKEN,  # one's own tokens, projects and user
+    "identity:known": TOKEN,  # the domain and the roles: alike in every installation
+    "identity:own": TOKEN,  # one's own tokens, projects, roles and user
     "identity:all": "admin",  # everybody's
+    "identity:change": "admin",  # create, update and delete projects and users, give and take roles
+    "volume:detach_of_server": SERVICE,
+    # volumes, snapshots and messages
+    "volume:list": "reader",
+    "volume:get": "reader",
+    "volume:create": "member",
+    "volume:update": "member",
+    "volume:delete": "member",
+    "volume:extend": "member",
+    "volume:retype": "member",
+    "volume:revert": "member",
+    "volume:upload_image": "member",
+    "volume:all_projects": "admin",
+    "volume:hosts": "admin",  # see where volumes are stored
+    "volume:force_delete": "admin",
+    "volume:reset": "admin",
+    "volume:migrate": "admin",
+    "snapshot:list": "reader",
+    "snapshot:get": "reader",
+    "snapshot:create": "member",
+    "snapshot:update": "member",
+    "snapshot:delete": "member",
+    "snapshot:force_delete": "admin",
+    "snapshot:reset": "admin",
+    "snapshot:manage": "admin",
+    "message:list": "reader",
+    "message:get": "reader",
+    "message:delete": "member",
+    # volumes: types, quotas, services and the other small routes
+    "type:list": "reader",
+    "type:get": "reader",
+    "type:change": "admin",  # its extra specs, its encryption and who may use it included
+    "type:get_all": "admin",  # private types, and the specs that say what the back-ends are
+    "default_type:get": "admin",
+    "default_type:change": "admin",
+    "qos:get": "admin",
+    "qos:change": "admin",
+    "quota:get": "reader",
+    "quota:all_projects": "admin",
+    "quota:change": "admin",
+    "limits:get": "reader",
+    "service:list": "admin",
+    "service:change": "admin",
+    "pool:list": "admin",
+    "zone:list": "reader",
+    "extension:list": "reader",
+    "absent:list": "reader",  # what Cinder has and we have not: empty lists
+    "absent:ask": "member",  # and a refusal with the reason
+    # end of types, quotas, services
+    # attachments, the older protocol of attaching, transfers
+    "attachment:list": "reader",
+    "attachment:get": "reader",
+    "attachment:connection_info": "member",  # how a host reaches the volume
+    "attachment:create": "member",
+    "attachment:update": "member",
+    "attachment:complete": "member",
+    "attachment:delete": "member",
+    "attachment:all_projects": "admin",
+    "volume:reserve": "member",
+    "volume:attach": "member",
+    "volume:detach": "member",
+    "volume:connect": "member",
+    "volume:force_detach": "admin",
+    "transfer:list": "reader",
+    "transfer:get": "reader",
+    "transfer:create": "member",
+    "transfer:accept": "member",
+    "transfer:delete": "member",
+    "transfer:all_projects": "admin",
+    # end of attachments, transfers
 }
 
 
 def allows(caller: Caller | None, rule: str) -> bool:
-    """Tell whether the policy lets the caller do this; an unknown rule lets nobody."""
+    """Tell whether the policy lets the caller do this; an unknown rule lets nobody.
+
+    A role in the system counts only where it is admin's: all else that a role allows, it allows in a project.
+    """
     needed = RULES.get(rule)
     if needed is None:
         return False
     if needed == ANYONE or caller is None:
         return needed == ANYONE
-    return needed == TOKEN or needed in caller.roles
+    if needed == TOKEN:
+        return True
+    if caller.project_id is None and not caller.is_admin:
+        return False
+    return caller.is_admin or caller.is_service if needed == SERVICE else needed in caller.roles
 
 
 def enforce(caller: Caller, rule: str) -> None:
@@ -77,6 +156,6 @@ class PolicyPermission(BasePermission):
             return True
         if caller is None:
             raise Unauthorized("The request you have made requires authentication.")
-        if caller.project_id is None:
-            raise Forbidden("The token has no project: ask for one that is scoped to a project.")
+        if caller.project_id is None and not caller.system:
+            raise Forbidden(NO_PROJECT)
         raise Forbidden(f"You are not authorized to perform the requested action: {rule or 'unknown'}.")

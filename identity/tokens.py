@@ -41,6 +41,11 @@ class Token:
     issued: int  # seconds since the epoch
     expires: int
     fingerprint: str  # of the password that it was issued under
+    system: bool = False  # its scope is the whole system; it has no project then
+
+    @property
+    def is_scoped(self) -> bool:
+        return self.system or self.project_id is not None
 
     @property
     def issued_at(self) -> datetime:
@@ -59,7 +64,7 @@ class Checked:
     caller: Caller
 
 
-def issue(user: User, project_id: str | None) -> str:
+def issue(user: User, project_id: str | None, *, system: bool = False) -> str:
     """Return a new token for a user who gave the password; whether they hold a role there, `check` tells."""
     now = int(time.time())
     return _sign(
@@ -71,11 +76,12 @@ def issue(user: User, project_id: str | None) -> str:
             issued=now,
             expires=now + settings.TOKEN_LIFETIME,
             fingerprint=_fingerprint(user),
+            system=system,
         )
     )
 
 
-def reissue(parent: Token, project_id: str | None) -> str:
+def reissue(parent: Token, project_id: str | None, *, system: bool = False) -> str:
     """Return a new token for the bearer of another, with another scope; it lives no longer than that one."""
     return _sign(
         Token(
@@ -86,6 +92,7 @@ def reissue(parent: Token, project_id: str | None) -> str:
             issued=int(time.time()),
             expires=parent.expires,
             fingerprint=parent.fingerprint,
+            system=system,
         )
     )
 
@@ -96,12 +103,13 @@ def check(text: str) -> Checked | None:
         return None
     checked = _cache.get(text)
     if checked is None:
+        era = _cache.era
         token = _read(text)
         caller = _look_up(token) if token else None
         if not token or not caller:
             return None
         checked = Checked(token, caller)
-        _cache.put(text, checked)
+        _cache.put(text, checked, era)
     return checked if time.time() < checked.token.expires else None
 
 
@@ -117,9 +125,12 @@ def revoke(text: str, token: Token) -> None:
     _cache.drop(text)
 
 
-def forget() -> None:
-    """Drop all that this process remembers of tokens."""
-    _cache.clear()
+def forget(about: str | None = None) -> None:
+    """Drop all that this process remembers of tokens, or what it remembers of one user or one project.
+
+    Call it after the commit that changed them: a check that looked before keeps nothing of what it saw.
+    """
+    _cache.drop_about(about)
 
 
 def _sign(token: Token) -> str:
@@ -136,8 +147,10 @@ def _read(text: str) -> Token | None:
         fields: Any = _signer.unsign_object(text)
     except BadSignature:
         return None
-    user_id, project_id, methods, audit_ids, issued, expires, fingerprint = fields
-    token = Token(user_id, project_id, tuple(methods), tuple(audit_ids), issued, expires, fingerprint)
+    if len(fields) != len(Token.__dataclass_fields__):
+        return None  # of another release of ours: its bearer logs in again
+    user_id, project_id, methods, audit_ids, *others = fields
+    token = Token(user_id, project_id, tuple(methods), tuple(audit_ids), *others)
     return token if time.time() < token.expires else None
 
 
@@ -145,9 +158,10 @@ def _look_up(token: Token) -> Caller | None:
     """Return the caller as the database has it now: one statement."""
     user = (
         User.objects.filter(pk=token.user_id, is_active=True)
+        .only("username", "password")
         .annotate(
             scope_name=Subquery(Project.objects.filter(pk=token.project_id, enabled=True).values("name")[:1]),
-            scope_roles=ArraySubquery(
+            scope_roles=ArraySubquery(  # a role in the system is one in no project
                 Assignment.objects.filter(user_id=OuterRef("pk"), project_id=token.project_id).values("role")
             ),
             is_revoked=Exists(RevokedToken.objects.filter(pk=token.audit_ids[0])),
@@ -156,10 +170,12 @@ def _look_up(token: Token) -> Caller | None:
     )
     if user is None or user.is_revoked or not secrets.compare_digest(_fingerprint(user), token.fingerprint):
         return None
+    if not token.is_scoped:
+        return Caller(user.pk, user.username, None, None, frozenset())
     roles = frozenset(implied.value for role in user.scope_roles for implied in Role(role).implied)
-    if token.project_id is not None and (user.scope_name is None or not roles):
+    if not roles or (user.scope_name is None and not token.system):
         return None
-    return Caller(user.pk, user.username, token.project_id, user.scope_name, roles)
+    return Caller(user.pk, user.username, token.project_id, user.scope_name, roles, system=token.system)
 
 
 def _fingerprint(user: User) -> str:
@@ -171,6 +187,7 @@ class _Cache:
     """Recent checks: bounded in number and age, the least recently used dropped first."""
 
     def __init__(self) -> None:
+        self.era = 0  # each drop begins a new one: what was looked up in an older one is not kept
         self._lock = threading.Lock()
         self._held: OrderedDict[str, tuple[float, Checked]] = OrderedDict()
 
@@ -186,19 +203,25 @@ class _Cache:
             self._held.move_to_end(text)
             return checked
 
-    def put(self, text: str, checked: Checked) -> None:
+    def put(self, text: str, checked: Checked, era: int) -> None:
         with self._lock:
+            if era != self.era:
+                return
             self._held[text] = (time.monotonic(), checked)
             while len(self._held) > settings.TOKEN_CACHE_SIZE:
                 self._held.popitem(last=False)
 
     def drop(self, text: str) -> None:
         with self._lock:
+            self.era += 1
             self._held.pop(text, None)
 
-    def clear(self) -> None:
+    def drop_about(self, about: str | None) -> None:
         with self._lock:
-            self._held.clear()
+            self.era += 1
+            for text, (_, checked) in list(self._held.items()):
+                if about in (None, checked.token.user_id, checked.token.project_id):
+                    del self._held[text]
 
 
 _cache = _Cache()

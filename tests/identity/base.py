@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from django.test import TestCase, override_settings
 
 from identity import tokens
@@ -34,10 +37,10 @@ class DoorCase(TestCase):
         tokens.forget()
         self.addCleanup(tokens.forget)
 
-    def as_user(self, user, project=None, **more):
-        """Return headers with the user's token for the project: blue, or none for ""."""
-        scope = None if project == "" else (project or self.blue).pk
-        return {"X-Auth-Token": tokens.issue(user, scope), **more}
+    def as_user(self, user, project=None, *, system=False, **more):
+        """Return headers with the user's token for the project: blue, or none for ""; or for the system."""
+        scope = None if system or project == "" else (project or self.blue).pk
+        return {"X-Auth-Token": tokens.issue(user, scope, system=system), **more}
 
     def good(self, text) -> tokens.Checked:
         """Return what a token is good for, which it must be."""
@@ -49,6 +52,43 @@ class DoorCase(TestCase):
         return self.client.post(
             "/identity/v3/auth/tokens", {"auth": auth}, content_type="application/json", **kwargs
         )
+
+
+class AdminCase(DoorCase):
+    """Requests to identity's own routes: by alice unless said otherwise; sam administers the system alone."""
+
+    sam: User
+
+    @classmethod
+    def setUpTestData(cls):
+        super().setUpTestData()
+        cls.sam = User.objects.create(username="sam", password=cls.alice.password)
+        Assignment.objects.create(user=cls.sam, project=None, role=Role.ADMIN)
+
+    def send(self, method, path, body=None, headers=None, status=None):
+        """Send the request, do what waits for its commit, and return the answer, which has the status."""
+        with self.captureOnCommitCallbacks(execute=True):
+            answer = self.client.generic(
+                method,
+                f"/identity/v3/{path}",
+                b"" if body is None else json.dumps(body).encode(),
+                content_type="application/json",
+                headers=self.as_user(self.alice) if headers is None else headers,
+            )
+        if status is not None:
+            self.assertEqual(answer.status_code, status, answer.content)
+        return answer
+
+    def refused(self, status, method, path, body=None, **kwargs):
+        """Return the message of a refusal in Keystone's form."""
+        error = self.send(method, path, body, status=status, **kwargs).json()["error"]
+        self.assertEqual(error["code"], status)
+        return error["message"]
+
+
+def each(good: dict[str, Any], name: str, *values: Any) -> list[dict[str, Any]]:
+    """Return the good attributes with one set to each of the values."""
+    return [{**good, name: value} for value in values]
 
 
 def password(user="bob", word=PASSWORD, **scope):

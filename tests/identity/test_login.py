@@ -10,7 +10,19 @@ from identity.hashers import Argon2
 from identity.models import Project
 from tests.identity.base import PASSWORD, DoorCase, by_token, password, project
 
-WORDS = ["identity", "methods", "password", "token", "user", "id", "name", "domain", "scope", "project"]
+WORDS = [
+    "identity",
+    "methods",
+    "password",
+    "token",
+    "user",
+    "id",
+    "name",
+    "domain",
+    "scope",
+    "project",
+    "system",
+]
 REFUSED = {
     "error": {
         "code": 401,
@@ -78,6 +90,17 @@ class LoginTests(DoorCase):
                 self.assertLessEqual({"methods", "user", "audit_ids"}, answer.json()["token"].keys())
                 self.assertFalse({"project", "roles", "catalog"} & answer.json()["token"].keys())
 
+    def test_it_takes_the_default_project_where_nothing_is_said_of_a_scope(self):
+        self.bob.default_project_id = self.blue.pk
+        self.bob.save()
+        self.assertEqual(self.login(password()).json()["token"]["project"]["id"], self.blue.pk)
+        self.assertNotIn("project", self.login(password(scope="unscoped")).json()["token"])
+        self.bob.default_project_id = self.red.pk
+        self.bob.save()
+        answer = self.login(password())
+        self.assertEqual(answer.status_code, 201)
+        self.assertNotIn("project", answer.json()["token"])
+
     def test_it_leaves_the_catalog_out_when_asked(self):
         answer = self.client.post(
             "/identity/v3/auth/tokens?nocatalog",
@@ -103,7 +126,7 @@ class LoginTests(DoorCase):
             "disabled project": password(scope=project("closed")),
             "project of another domain": password(scope={"project": {"name": "blue", "domain": {"id": "x"}}}),
             "domain scope": password(scope={"domain": {"id": "default"}}),
-            "system scope": password(scope={"system": {"all": True}}),
+            "no role in the system": password(scope={"system": {"all": True}}),
             "unknown method": {"identity": {"methods": ["totp"]}},
             "bad token": by_token("nonsense"),
         }
@@ -159,7 +182,11 @@ class LoginTests(DoorCase):
             ],
             "user": [None, [], {}, {"name": "bob"}, {**user, "password": 1}, {**user, "name": {}}],
             "password": ["x" * 4097, ["a"], {"a": 1}, None, 3.5, False],
-            "scope": [[], 1, "scoped", {"project": []}, {"project": {}}, {"project": {"id": 7}}],
+            "scope": [
+                *([], 1, "scoped", {"project": []}, {"project": {}}, {"project": {"id": 7}}),
+                *({"system": {}}, {"system": {"all": False}}, {"system": {"all": "x"}}, {"system": True}),
+                {"system": {"all": True}, "project": {"id": "x"}},
+            ],
         }
         for where, values in bad.items():
             for value in values:

@@ -9,8 +9,9 @@ from identity.policy import RULES, allows
 from tests.identity.base import DoorCase
 
 
-def caller(role, project="p"):
-    return Caller("u", "user", project, project, frozenset(Role(role).implied) if role else frozenset())
+def caller(role, project: str | None = "p", **more):
+    roles = frozenset(Role(role).implied) if role else frozenset()
+    return Caller("u", "user", project, project, roles, **more)
 
 
 class RuleTests(SimpleTestCase):
@@ -18,13 +19,27 @@ class RuleTests(SimpleTestCase):
         ladder = {
             "reader": {"reader"},
             "member": {"reader", "member"},
-            "admin": {"reader", "member", "admin"},
+            "manager": {"reader", "member", "manager"},
+            "admin": {"reader", "member", "manager", "admin", "service"},
+            "service": {"service"},
         }
         for rule, needed in RULES.items():
             for role, powers in ladder.items():
                 with self.subTest(rule=rule, role=role):
                     expected = needed in powers or needed in ("anyone", "token")
                     self.assertEqual(allows(caller(role), rule), expected)
+
+    def test_it_lets_only_an_admin_do_more_in_the_system_than_any_token_may(self):
+        for rule, needed in RULES.items():
+            for role in Role:
+                with self.subTest(rule=rule, role=role):
+                    expected = needed in ("anyone", "token") or role is Role.ADMIN
+                    self.assertEqual(allows(caller(role, None, system=True), rule), expected)
+
+    def test_it_lets_a_service_vouch_for_a_user_only_where_a_service_is_needed(self):
+        vouched = caller("reader", by_service=True)
+        more = {rule for rule in RULES if allows(vouched, rule) and not allows(caller("reader"), rule)}
+        self.assertEqual(more, {rule for rule, needed in RULES.items() if needed == "service"})
 
     def test_it_lets_nobody_do_what_has_no_rule(self):
         self.assertFalse(allows(caller("admin"), "bay:explode"))
@@ -38,7 +53,10 @@ class RuleTests(SimpleTestCase):
     def test_it_lets_a_token_without_a_project_do_only_identity(self):
         self.assertEqual(
             {rule for rule in RULES if allows(caller(None, None), rule)},
-            {"identity:discover", "identity:login", "identity:own"},
+            {rule for rule, needed in RULES.items() if needed in ("anyone", "token")},
+        )
+        self.assertTrue(
+            all(rule.startswith("identity:") for rule, needed in RULES.items() if needed == "token")
         )
 
     def test_it_has_a_rule_for_each_method_of_each_route(self):

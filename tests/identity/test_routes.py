@@ -95,7 +95,10 @@ class OwnThingsTests(DoorCase):
 
     def test_it_gives_the_catalog_to_a_token_with_a_project(self):
         answer = self.client.get("/identity/v3/auth/catalog", headers=self.as_user(self.bob))
-        self.assertEqual([item["type"] for item in answer.json()["catalog"]], ["identity", "container-infra"])
+        self.assertEqual(
+            [item["type"] for item in answer.json()["catalog"]],
+            ["identity", "container-infra", "block-storage"],
+        )
         answer = self.client.get("/identity/v3/auth/catalog", headers=self.as_user(self.bob, ""))
         self.assertEqual(answer.status_code, 403)
 

@@ -13,10 +13,14 @@ class SeedTests(TestCase):
 
     def test_it_creates_users_projects_and_roles(self):
         self.seed()
-        held = {(row.user.username, row.project.name, row.role) for row in Assignment.objects.all()}
+        held = {
+            (row.user.username, row.project and row.project.name, row.role)
+            for row in Assignment.objects.all()
+        }
         self.assertEqual(
             held,
             {
+                ("admin", None, "admin"),
                 ("admin", "demo", "admin"),
                 ("admin", "alt", "admin"),
                 ("demo", "demo", "member"),
@@ -34,7 +38,7 @@ class SeedTests(TestCase):
         before = list(User.objects.order_by("pk").values("pk", "password"))
         self.seed()
         self.assertEqual(list(User.objects.order_by("pk").values("pk", "password")), before)
-        self.assertEqual((Project.objects.count(), Assignment.objects.count()), (2, 5))
+        self.assertEqual((Project.objects.count(), Assignment.objects.count()), (2, 6))
 
     def test_it_sets_a_password_that_differs(self):
         self.seed()

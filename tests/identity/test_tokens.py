@@ -1,6 +1,7 @@
 import base64
 import threading
 from datetime import UTC, datetime, timedelta
+from unittest import mock
 
 from django.core.signing import Signer
 from django.db import transaction
@@ -50,6 +51,11 @@ class CheckTests(DoorCase):
             with self.subTest(text=text[:40]), self.assertNumQueries(0):
                 self.assertIsNone(tokens.check(text))
 
+    def test_it_refuses_a_token_of_another_release(self):
+        payload = tokens._signer.unsign_object(self.text)
+        for other in (payload[:-1], [*payload, "more"]):
+            self.assertIsNone(tokens.check(tokens._signer.sign_object(other)))
+
     def test_it_refuses_a_token_signed_with_another_secret(self):
         stranger = Signer(key="another", salt="identity.tokens", sep=".")
         payload = tokens._signer.unsign_object(self.text)
@@ -64,7 +70,7 @@ class CheckTests(DoorCase):
             text = tokens.issue(self.bob, self.blue.pk)
         checked = self.good(text)
         past = tokens.Token(**{**vars(checked.token), "expires": 1})
-        tokens._cache.put(text, tokens.Checked(past, checked.caller))
+        tokens._cache.put(text, tokens.Checked(past, checked.caller), tokens._cache.era)
         self.assertIsNone(tokens.check(text))
 
     def test_it_refuses_when_the_world_has_changed(self):
@@ -121,6 +127,38 @@ class CacheTests(DoorCase):
             for _ in range(100):
                 self.assertIsNotNone(tokens.check(text))
 
+    def test_it_forgets_one_user_or_one_project_and_keeps_the_others(self):
+        bobs, carols = (tokens.issue(user, self.blue.pk) for user in (self.bob, self.carol))
+        for about, statements in ((self.bob.pk, 1), (self.blue.pk, 2), (self.red.pk, 0), (None, 2)):
+            tokens.check(bobs)
+            tokens.check(carols)
+            tokens.forget(about)
+            with self.subTest(about=about), self.assertNumQueries(statements):
+                tokens.check(bobs)
+                tokens.check(carols)
+
+    def test_it_keeps_nothing_of_a_look_that_was_overtaken_by_a_change(self):
+        def take_role(token):
+            Assignment.objects.filter(user_id=token.user_id).delete()
+            tokens.forget(token.user_id)
+
+        look_up, carols = tokens._look_up, tokens.issue(self.carol, self.blue.pk)
+        for user, change in (
+            (self.bob, take_role),
+            (self.carol, lambda token: tokens.revoke(carols, token)),
+        ):
+            text = tokens.issue(user, self.blue.pk) if user is self.bob else carols
+
+            def slow(token, change=change):
+                caller = look_up(token)
+                change(token)
+                return caller
+
+            with self.subTest(user=user.username):
+                with mock.patch.object(tokens, "_look_up", slow):
+                    tokens.check(text)
+                self.assertIsNone(tokens.check(text))
+
     @override_settings(TOKEN_CACHE_SECONDS=0)
     def test_it_asks_again_when_its_time_is_up(self):
         text = tokens.issue(self.bob, self.blue.pk)
@@ -146,9 +184,10 @@ class CacheTests(DoorCase):
         def hammer(number):
             try:
                 for turn in range(500):
-                    tokens._cache.put(f"{number}-{turn % 7}", checked)
+                    tokens._cache.put(f"{number}-{turn % 7}", checked, tokens._cache.era)
                     tokens._cache.get(f"{(number + 1) % 4}-{turn % 7}")
                     tokens._cache.drop(f"{number}-{turn % 3}")
+                    tokens.forget("somebody else")
             except Exception as exc:  # noqa: BLE001 (whatever it is, the test must see it)
                 failures.append(exc)
 

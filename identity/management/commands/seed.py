@@ -11,7 +11,8 @@ from django.db import transaction
 from identity.models import Assignment, Project, Role, User
 
 PROJECTS: Final = ("demo", "alt")
-ROLES: Final = (
+ROLES: Final = (  # user, project (None: the whole system), role
+    ("admin", None, Role.ADMIN),
     ("admin", "demo", Role.ADMIN),
     ("admin", "alt", Role.ADMIN),
     ("demo", "demo", Role.MEMBER),
@@ -34,7 +35,8 @@ class Command(BaseCommand):
             projects = {name: Project.objects.get_or_create(name=name)[0] for name in PROJECTS}
             users = {name: self._user(name) for name in dict.fromkeys(user for user, _, _ in ROLES)}
             for user, project, role in ROLES:
-                Assignment.objects.get_or_create(user=users[user], project=projects[project], role=role)
+                place = projects[project] if project else None
+                Assignment.objects.get_or_create(user=users[user], project=place, role=role)
         self.stdout.write(f"Projects {', '.join(projects)}; users {', '.join(users)}.")
 
     def _user(self, name: str) -> User:

@@ -54,4 +54,4 @@ def _answer(request: HttpRequest, problem: problems.Problem) -> HttpResponse | N
     if service is None:
         return None
     document = problems.body(problem, service=service.type, request_id=request_id_of(request))
-    return JsonResponse(document, status=problem.status)
+    return JsonResponse(document, status=problems.status_of(problem, service.type))

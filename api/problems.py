@@ -8,12 +8,13 @@ bare 500.
 from __future__ import annotations
 
 import http
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404
+from psycopg2.errors import ForeignKeyViolation
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
@@ -24,12 +25,28 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
+FAULTS: Final = {
+    400: "badRequest",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "itemNotFound",
+    405: "badMethod",
+    409: "conflictingRequest",
+    412: "preconditionFailed",
+    413: "overLimit",
+    415: "badMediaType",
+    422: "unprocessableEntity",
+    501: "notImplemented",
+    503: "serviceUnavailable",
+}  # what Cinder's clients call an error; all others are a computeFault
+
 
 class Problem(Exception):
     """A refusal that the user is told about."""
 
     status: ClassVar[int] = 500
     code: str = "internal-error"
+    headers: Mapping[str, str] = {}
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
@@ -64,7 +81,7 @@ class Forbidden(Problem):
 
 
 class OverQuota(Forbidden):
-    """The project has no room for one more (403 and not 413: so Magnum's users know it)."""
+    """The project has no room for one more (403 as in Magnum; Cinder's clients know it as 413)."""
 
     code = "over-quota"
 
@@ -106,6 +123,29 @@ class Conflict(Problem):
     code = "conflict"
 
 
+class WrongState(Conflict):
+    """The resource's status does not allow it. Cinder's clients know it as 400; raise Conflict where they do not."""
+
+    code = "state-conflict"
+
+
+class Busy(Conflict):
+    """Others are at it, such as readers of what would be written: the message names them."""
+
+    code = "busy"
+
+
+class PreconditionFailed(Problem):
+    """The resource is not what If-Match says it is; `etag` says what it is."""
+
+    status = 412
+    code = "precondition-failed"
+
+    def __init__(self, message: str, *, etag: str) -> None:
+        super().__init__(message)
+        self.headers = {"ETag": etag}
+
+
 class TooLarge(Problem):
     """The body is longer than we read."""
 
@@ -113,11 +153,25 @@ class TooLarge(Problem):
     code = "too-large"
 
 
+class KeyInUse(Conflict):
+    """A request with the same Idempotency-Key is under way."""
+
+    code = "idempotency-key-in-use"
+
+
+class KeyReused(Problem):
+    """The Idempotency-Key belongs to another request."""
+
+    status = 422
+    code = "idempotency-key-reused"
+
+
 class Unavailable(Problem):
     """Something that we need does not answer; the same request may succeed in a moment."""
 
     status = 503
     code = "unavailable"
+    headers = {"Retry-After": "1"}
 
 
 class _Other(Problem):
@@ -128,13 +182,20 @@ class _Other(Problem):
         self.status = status  # type: ignore[misc]
 
 
+CLIENTS_EXPECT: Final[Mapping[tuple[str | None, type], int]] = {
+    ("block-storage", WrongState): 400,
+    ("block-storage", OverQuota): 413,
+}
+NOW: Final = "0"  # Retry-After: as soon as there is room, which no time can say
+
+
 def translate(exc: Exception) -> Problem | None:  # noqa: PLR0911 (a table)
     """Return what a user may be told about an exception; None where it is a fault of ours."""
     match exc:
         case Problem():
             return exc
         case errors.StateConflict():
-            return Conflict(str(exc), code="state-conflict")
+            return WrongState(str(exc))
         case errors.Missing() | Http404():
             return NotFound(str(exc) or "The resource could not be found.")
         case drf.ValidationError():
@@ -148,6 +209,9 @@ def translate(exc: Exception) -> Problem | None:  # noqa: PLR0911 (a table)
             return TooLarge("The request's body is too large.")
         case SuspiciousOperation():
             return BadRequest("The request was refused: its host or its form is not acceptable.")
+        case IntegrityError() if isinstance(exc.__cause__, ForeignKeyViolation):
+            logger.warning("something was removed while it was being referred to", exc_info=exc)
+            return Conflict("Something that the request refers to was removed meanwhile. Look again.")
         case OperationalError() | InterfaceError():
             logger.error("database unavailable", exc_info=exc)
             return Unavailable(
@@ -169,14 +233,21 @@ def sentence(detail: Any) -> str:
     return str(detail)
 
 
+def status_of(problem: Problem, service: str | None) -> int:
+    """Return the status that the service's own clients expect."""
+    kinds = ((service, kind) for kind in type(problem).__mro__)
+    return next((CLIENTS_EXPECT[kind] for kind in kinds if kind in CLIENTS_EXPECT), problem.status)
+
+
 def body(problem: Problem, *, service: str | None, request_id: str) -> dict[str, Any]:
     """Return the error document in the shape of the service's own clients."""
+    status = status_of(problem, service)
     if service == "container-infra":
         code = (
             "magnum" if isinstance(problem, VersionNotAcceptable) else service
         )  # clients know Magnum's word
         error = {
-            "status": problem.status,
+            "status": status,
             "code": f"{code}.{problem.code}",
             "title": problem.message.split(". ", 1)[0].rstrip("."),
             "detail": problem.message,
@@ -185,8 +256,13 @@ def body(problem: Problem, *, service: str | None, request_id: str) -> dict[str,
             **problem.extra,
         }
         return {"errors": [error]}
-    title = http.HTTPStatus(problem.status).phrase
-    return {"error": {"code": problem.status, "title": title, "message": problem.message}}
+    if service == "block-storage":
+        fault = {"code": status, "message": problem.message}
+        if isinstance(problem, OverQuota):
+            fault["retryAfter"] = NOW
+        return {FAULTS.get(status, "computeFault"): fault}
+    title = http.HTTPStatus(status).phrase
+    return {"error": {"code": status, "title": title, "message": problem.message}}
 
 
 def handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
@@ -196,15 +272,18 @@ def handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
         return None
     view, request = context["view"], context["request"]
     service = getattr(view, "service", None)
+    name = service and service.type
     response = Response(
-        body(problem, service=service and service.type, request_id=getattr(request, "request_id", "")),
-        status=problem.status,
+        body(problem, service=name, request_id=getattr(request, "request_id", "")),
+        status=status_of(problem, name),
     )
     challenge = getattr(exc, "auth_header", None)
     if problem.status == Unauthorized.status:
         challenge = challenge or view.get_authenticate_header(request)
     if challenge:
         response["WWW-Authenticate"] = challenge
-    if isinstance(problem, Unavailable):
-        response["Retry-After"] = "1"
+    for header, value in problem.headers.items():
+        response[header] = value
+    if response.status_code == TooLarge.status and isinstance(problem, OverQuota):
+        response["Retry-After"] = NOW
     return response

@@ -2,20 +2,25 @@
 
 A view says which service it belongs to and which policy rule each of its methods needs; a method without a
 rule is refused. Who calls and what a rule means is decided by the classes in DRF's settings.
+
+A POST with an Idempotency-Key runs inside one transaction (see `api.idempotency`). So a method accepts a request and
+returns; it waits for nothing outside. What has to be waited for after the commit is waited for in `finish`.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rest_framework.views import APIView
 
+from api import idempotency
 from api.problems import BadRequest, MethodNotAllowed, NotFound
 from api.requests import request_id_of
 from api.versions import HEADER, Service, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from rest_framework.request import Request
     from rest_framework.response import Response
@@ -28,6 +33,8 @@ class ResourceView(APIView):
     policy: ClassVar[Mapping[str, str]] = {}
     since: ClassVar[Version | None] = None
     """The microversion that brought the route; older requests do not see it."""
+    heeds_if_match: ClassVar[bool] = False
+    """Whether the route is `api.preconditions.Conditional`: others refuse If-Match instead of passing it over."""
 
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
 
@@ -49,6 +56,28 @@ class ResourceView(APIView):
         if any("\x00" in text for key, values in request.query_params.lists() for text in (key, *values)):
             raise BadRequest("The query holds a NUL character.")
         super().initial(request, *args, **kwargs)
+        if "If-Match" in request.headers and not self.heeds_if_match:
+            raise BadRequest("If-Match is not heeded here, so the request was not carried out.")
+        method = str(request.method).lower()
+        setattr(self, method, partial(self._carry_out, getattr(self, method)))  # DRF looks it up after this
+
+    def _carry_out(
+        self, handler: Callable[..., Response], request: Request, *args: object, **kwargs: object
+    ) -> Response:
+        key = idempotency.key_of(request)
+        handle = partial(handler, request, *args, **kwargs)
+        response = handle() if key is None else idempotency.once(key, request, self._version, handle)
+        return self.finish(request, response)
+
+    def finish(self, request: Request, response: Response) -> Response:  # noqa: ARG002 - for overriding
+        """Return the answer to give after what the method accepted is committed.
+
+        Override it where clients expect an answer that only a worker can give (a connection's particulars): await
+        the worker here, by what `response` and `self.kwargs` name, and put what it found into the answer. It is
+        called outside any transaction, once per answer: after the method, and after each replay of it under the
+        same Idempotency-Key, with the answer as the method returned it. So it reads, and accepts nothing.
+        """
+        return response
 
     def determine_version(self, request: Request, *args: object, **kwargs: object) -> tuple[Any, Any]:
         """Return the microversion, in DRF's form."""
@@ -72,8 +101,8 @@ class ResourceView(APIView):
         if self.service.history:
             service = self.service
             if self._version:
-                response[HEADER] = f"{service.type} {self._version}"
-            response["OpenStack-API-Minimum-Version"] = f"{service.type} {service.minimum}"
-            response["OpenStack-API-Maximum-Version"] = f"{service.type} {service.maximum}"
+                response[HEADER] = f"{service.word} {self._version}"
+            response["OpenStack-API-Minimum-Version"] = f"{service.word} {service.minimum}"
+            response["OpenStack-API-Maximum-Version"] = f"{service.word} {service.maximum}"
             self.headers["Vary"] = HEADER
         return super().finalize_response(request, response, *args, **kwargs)

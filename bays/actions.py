@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.db.models.functions import Now
 
+from api.preconditions import ANY, Expected
 from api.problems import BadRequest, Conflict, NotFound, OverQuota
 from bays.drivers import NoDriver, driver_for
 from bays.drivers.base import BaySpec, InvalidSpec
@@ -79,32 +80,47 @@ def create(by: Caller, request_id: str, wish: Wish) -> Bay:
         if not Quota.reserve(by.project):
             raise OverQuota(_over_quota(by.project))
         requests.birth(bay, "create", asked, name=bay.name, deadline=_deadline(bay))
-        bell.ring_on_commit(advance_bay, bay.pk)
+        bell.ring_on_commit(advance_bay, bay)
     return bay
 
 
-def resize(by: Caller, request_id: str, bay: Bay, node_count: int, *, sent: Mapping[str, object]) -> Bay:
+def resize(
+    by: Caller,
+    request_id: str,
+    bay: Bay,
+    node_count: int,
+    *,
+    sent: Mapping[str, object],
+    expected: Expected = ANY,
+) -> Bay:
     """Accept another number of nodes.
 
     :raises StateConflict: the bay's status does not allow an update.
     :raises BadRequest: the driver cannot give that many.
+    :raises PreconditionFailed: the bay is not as expected.
     """
     bay.node_count = node_count
     _check(spec_of(bay))
     asked = Asked(by.user_id, bay.project_id, request_id, dict(sent))
     values = {"node_count": node_count}
-    won = requests.request(bay, "update", asked, name=bay.name, deadline=_deadline(bay), values=values)
-    bell.ring_on_commit(advance_bay, bay.pk)
+    with expected.of(bay) as guards:
+        won = requests.request(
+            bay, "update", asked, name=bay.name, deadline=_deadline(bay), values=values, **guards
+        )
+    bell.ring_on_commit(advance_bay, won)
     return won
 
 
-def delete(by: Caller, request_id: str, bay: Bay) -> Bay:
+def delete(by: Caller, request_id: str, bay: Bay, *, expected: Expected = ANY) -> Bay:
     """Accept the bay's end. It overtakes a create or an update under way.
 
     :raises StateConflict: the bay is being deleted already.
+    :raises PreconditionFailed: the bay is not as expected.
     """
-    won = requests.request(bay, "delete", Asked(by.user_id, bay.project_id, request_id), name=bay.name)
-    bell.ring_on_commit(advance_bay, bay.pk)
+    asked = Asked(by.user_id, bay.project_id, request_id)
+    with expected.of(bay) as guards:
+        won = requests.request(bay, "delete", asked, name=bay.name, **guards)
+    bell.ring_on_commit(advance_bay, won)
     return won
 
 
@@ -149,10 +165,13 @@ def create_baymodel(by: Caller, values: Mapping[str, Any]) -> BayModel:
     return model
 
 
-def update_baymodel(by: Caller, model: BayModel, changes: Mapping[str, Any]) -> BayModel:
+def update_baymodel(
+    by: Caller, model: BayModel, changes: Mapping[str, Any], *, expected: Expected = ANY
+) -> BayModel:
     """Change a baymodel. What bays are made of does not change under bays that were made of it.
 
     :raises Conflict: bays refer to it, and more than its name or visibility would change.
+    :raises PreconditionFailed: the baymodel is not as expected.
     """
     for name, value in changes.items():
         setattr(model, name, value)
@@ -161,6 +180,7 @@ def update_baymodel(by: Caller, model: BayModel, changes: Mapping[str, Any]) -> 
         locked = BayModel.objects.select_for_update().filter(pk=model.pk).first()
         if locked is None:
             raise NotFound(f"The baymodel {model.pk} could not be found.")
+        expected.check(locked)
         if set(changes) - {"name", "public", "hidden", "tags"} and locked.bays.exists():
             raise Conflict(
                 f"The baymodel {model.name} is referenced by bays: only its name, tags and visibility can change."
@@ -171,13 +191,15 @@ def update_baymodel(by: Caller, model: BayModel, changes: Mapping[str, Any]) -> 
     return model
 
 
-def delete_baymodel(model: BayModel) -> None:
+def delete_baymodel(model: BayModel, *, expected: Expected = ANY) -> None:
     """Delete a baymodel.
 
     :raises Conflict: bays refer to it. The foreign key sees to it, a bay born at this moment included.
+    :raises PreconditionFailed: the baymodel is not as expected.
     """
     try:
         with transaction.atomic():
+            expected.lock(model)
             model.delete()
     except (ProtectedError, IntegrityError) as referenced:
         raise Conflict(f"The baymodel {model.name} is referenced by bays: delete them first.") from referenced

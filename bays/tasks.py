@@ -11,6 +11,8 @@ from bays.steps import STEPS
 from lifecycle.advance import advance
 from workers import bell
 
+ENDS = {"deleted": lambda bay, _: Quota.release(bay.project_id)}
+
 
 @shared_task(name="bays.advance_bay", acks_late=True, reject_on_worker_lost=True, ignore_result=True)
 def advance_bay(*, pk: str, **_: object) -> None:
@@ -19,5 +21,6 @@ def advance_bay(*, pk: str, **_: object) -> None:
         bay_id = uuid.UUID(pk)
     except (ValueError, AttributeError, TypeError):
         return  # a forged message
-    if advance(Bay, bay_id, STEPS, gone=lambda bay: Quota.release(bay.project_id)):
-        bell.ring(advance_bay, bay_id)
+    bay = advance(Bay, bay_id, STEPS, ends=ENDS)
+    if bay is not None:
+        bell.ring(advance_bay, bay)

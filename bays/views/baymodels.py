@@ -7,6 +7,7 @@ from rest_framework.response import Response
 
 from api.pages import paginate
 from api.patch import Patchable
+from api.preconditions import Conditional
 from api.problems import BadRequest
 from bays import actions
 from bays.models import BayModel
@@ -55,12 +56,13 @@ class BayModels(BayModelsInDetail):
         return Response(document, status=201, headers={"Location": location})
 
 
-class BayModelDetail(BayView):
+class BayModelDetail(Conditional, BayView):
     policy = {"GET": "baymodel:get", "PATCH": "baymodel:update", "DELETE": "baymodel:delete"}
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show a baymodel, by id or name."""
-        return Response(baymodel_document(actions.find_baymodel(self.caller, ident), self.words, self.base))
+        model = actions.find_baymodel(self.caller, ident)
+        return self.show(model, baymodel_document(model, self.words, self.base))
 
     def patch(self, request: Request, ident: str) -> Response:
         """Change a baymodel by a JSON patch."""
@@ -70,10 +72,13 @@ class BayModelDetail(BayView):
         changes = PATCHABLE.changes(baymodel_document(model, self.words, self.base), request.data)
         body = validated(BayModelInput(data=changes, partial=True))
         if body:
-            model = actions.update_baymodel(self.caller, model, body)
-        return Response(baymodel_document(model, self.words, self.base))
+            model = actions.update_baymodel(self.caller, model, body, expected=self.expected)
+        else:
+            self.expected.check(model)
+        return self.show(model, baymodel_document(model, self.words, self.base))
 
     def delete(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Delete a baymodel to which no bay refers."""
-        actions.delete_baymodel(actions.find_baymodel(self.caller, ident, own=True))
+        model = actions.find_baymodel(self.caller, ident, own=True)
+        actions.delete_baymodel(model, expected=self.expected)
         return Response(status=204)

@@ -7,6 +7,7 @@ from rest_framework.response import Response
 
 from api.pages import paginate
 from api.patch import Patchable
+from api.preconditions import Conditional
 from api.problems import BadRequest
 from bays import actions
 from bays.actions import Wish
@@ -41,15 +42,16 @@ class BaysInDetail(BayView):
 
     def get(self, request: Request) -> Response:
         """List the project's bays; `all_projects=true` lists everybody's, for admins."""
-        bays = Bay.objects.all()
+        visible = Bay.objects.all()
         if truth(request, "all_projects"):
             policy.enforce(self.caller, "bay:all_projects")
         else:
-            bays = bays.of_project(self.caller.project)
+            visible = visible.of_project(self.caller.project)
+        bays = visible
         for name in ("status", "name"):
             if name in request.query_params:
                 bays = bays.filter(**{name: request.query_params[name]})
-        page = paginate(request, bays, sort_keys=SORT_KEYS, default="id")
+        page = paginate(request, bays, sort_keys=SORT_KEYS, default="id", markers=visible)
         document: dict[str, object] = {
             self.words.bays: [self.show(bay, self.words, self.base) for bay in page.rows]
         }
@@ -71,12 +73,13 @@ class Bays(BaysInDetail):
         return Response({"uuid": str(bay.pk)}, status=202, headers={"Location": location})
 
 
-class BayDetail(BayView):
+class BayDetail(Conditional, BayView):
     policy = {"GET": "bay:get", "PATCH": "bay:update", "DELETE": "bay:delete"}
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show a bay, by id or name."""
-        return Response(bay_detail(actions.find_bay(self.caller, ident), self.words, self.base))
+        bay = actions.find_bay(self.caller, ident)
+        return self.show(bay, bay_detail(bay, self.words, self.base))
 
     def patch(self, request: Request, ident: str) -> Response:
         """Accept another node_count, as a JSON patch."""
@@ -90,16 +93,19 @@ class BayDetail(BayView):
         changes = PATCHABLE.changes(bay_detail(bay, self.words, self.base), request.data)
         # The same number again is how an update that failed is asked for once more.
         body = validated(BayInput(self.words, data={"node_count": bay.node_count, **changes}, partial=True))
-        actions.resize(self.caller, self.request_id, bay, body["node_count"], sent=body)
+        actions.resize(
+            self.caller, self.request_id, bay, body["node_count"], sent=body, expected=self.expected
+        )
         return Response({"uuid": str(bay.pk)}, status=202)
 
     def delete(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Accept the bay's end."""
-        actions.delete(self.caller, self.request_id, actions.find_bay(self.caller, ident))
+        bay = actions.find_bay(self.caller, ident)
+        actions.delete(self.caller, self.request_id, bay, expected=self.expected)
         return Response(status=204)
 
 
-class Resize(BayView):
+class Resize(Conditional, BayView):
     policy = {"POST": "bay:resize"}
 
     def post(self, request: Request, ident: str) -> Response:
@@ -110,5 +116,7 @@ class Resize(BayView):
         if body.get("nodegroup") not in {None, "default-worker"}:
             raise BadRequest("The bay has one node group, default-worker.")
         bay = actions.find_bay(self.caller, ident)
-        actions.resize(self.caller, self.request_id, bay, body["node_count"], sent=body)
+        actions.resize(
+            self.caller, self.request_id, bay, body["node_count"], sent=body, expected=self.expected
+        )
         return Response({"uuid": str(bay.pk)}, status=202)

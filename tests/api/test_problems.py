@@ -53,9 +53,43 @@ class ProblemTests(DoorCase):
         answer = self.client.get(RAISING + "database", headers=self.as_user(self.carol))
         self.assertEqual(answer["Retry-After"], "1")
 
+    def test_it_tells_cinders_clients_in_their_own_words(self):
+        expected = {
+            "over-quota": (413, "overLimit"),
+            "conflict": (409, "conflictingRequest"),
+            "busy": (409, "conflictingRequest"),
+            "not-found": (404, "itemNotFound"),
+            "missing": (404, "itemNotFound"),
+            "state": (400, "badRequest"),
+            "denied": (403, "forbidden"),
+            "suspicious": (400, "badRequest"),
+            "database": (503, "serviceUnavailable"),
+            "fault": (500, "computeFault"),
+        }
+        for what, (status, name) in expected.items():
+            with self.subTest(what):
+                answer = self.client.get(f"/volume/v3/raising/{what}", headers=self.as_user(self.carol))
+                self.assertNotIn(b"secret", answer.content)
+                ((key, fault),) = answer.json().items()
+                self.assertEqual((answer.status_code, key, fault["code"]), (status, name, status))
+                self.assertTrue(fault["message"])
+                self.assertEqual(set(fault) - {"retryAfter"}, {"code", "message"})
+        answer = self.client.get("/volume/v3/raising/over-quota", headers=self.as_user(self.carol))
+        self.assertEqual((answer["Retry-After"], answer.json()["overLimit"]["retryAfter"]), ("0", "0"))
+        for method, user, status, name in (
+            ("GET", None, 401, "unauthorized"),
+            ("PATCH", self.carol, 405, "badMethod"),
+        ):
+            answer = self.client.generic(
+                method, "/volume/v3/raising/x", headers=self.as_user(user) if user else {}
+            )
+            self.assertEqual((answer.status_code, list(answer.json())), (status, [name]))
+
     def test_it_answers_unknown_paths_in_the_shape_of_their_service(self):
         magnum = self.client.get("/container-infra/v1/unknown")
         self.assertEqual((magnum.status_code, magnum.json()["errors"][0]["status"]), (404, 404))
+        cinder = self.client.get("/volume/v3/unknown")
+        self.assertEqual((cinder.status_code, cinder.json()["itemNotFound"]["code"]), (404, 404))
         keystone = self.client.post("/identity/v3/unknown")
         self.assertEqual((keystone.status_code, keystone.json()["error"]["code"]), (404, 404))
         self.assertEqual(self.client.get("/elsewhere")["Content-Type"], "text/html; charset=utf-8")

@@ -1,9 +1,12 @@
+from itertools import pairwise
+
 from django.test import SimpleTestCase
 
 from api.problems import VersionNotAcceptable
-from api.versions import CONTAINER_INFRA, SERVICES, Version, service_of
+from api.versions import BLOCK_STORAGE, CONTAINER_INFRA, SERVICES, Version, service_of
 from tests.identity.base import DoorCase
 
+HEADER = "OpenStack-API-Version"
 LATE = "/container-infra/v1/late"
 
 
@@ -45,14 +48,34 @@ class NegotiateTests(SimpleTestCase):
             with self.subTest(header[:40]), self.assertRaises(VersionNotAcceptable):
                 CONTAINER_INFRA.negotiate(header)
 
-    def test_its_history_is_in_order_and_without_gaps(self):
+    def test_it_knows_block_storage_by_both_of_its_words(self):
+        for header, version in {
+            None: (3, 0),
+            "volume 3.0": (3, 0),
+            "volume 3.71": (3, 71),
+            "volume latest": (3, 71),
+            "block-storage 3.27": (3, 27),
+            "compute 2.90, volume 3.44": (3, 44),
+        }.items():
+            with self.subTest(header):
+                self.assertEqual(BLOCK_STORAGE.negotiate(header), version)
+        for header in ("volume 3.72", "volume 2.0", "volume", "compute 2.90", "volumev3 3.1"):
+            with self.subTest(header), self.assertRaises(VersionNotAcceptable):
+                BLOCK_STORAGE.negotiate(header)
+
+    def test_its_history_is_whole(self):
+        limits = {"identity": None, "container-infra": ((1, 1), (1, 10)), "block-storage": ((3, 0), (3, 71))}
         for service in SERVICES:
-            versions = [version for version, _ in service.history]
-            self.assertEqual(versions, [Version(1, 1 + number) for number in range(len(versions))])
+            versions = [version for version, what in service.history if what]
+            for earlier, later in pairwise(versions):
+                self.assertEqual(later, Version(earlier.major, earlier.minor + 1))
+            stated = (service.minimum, service.maximum) if versions else None
+            self.assertEqual(stated, limits[service.type])
 
     def test_it_knows_a_service_by_its_path(self):
         self.assertEqual(service_of("/container-infra/v1/x"), CONTAINER_INFRA)
         self.assertEqual(service_of("/container-infra"), CONTAINER_INFRA)
+        self.assertEqual(service_of("/volume/v3/x"), BLOCK_STORAGE)
         self.assertIsNone(service_of("/container-infrared"))
         self.assertIsNone(service_of("/"))
 
@@ -83,6 +106,17 @@ class HeaderTests(DoorCase):
         self.assertEqual((error["code"], error["status"]), ("magnum.microversion-unsupported", 406))
         self.assertNotIn("OpenStack-API-Version", answer)
         self.assertEqual(answer["OpenStack-API-Maximum-Version"], "container-infra 1.10")
+
+    def test_it_answers_block_storage_in_cinders_words(self):
+        path = "/volume/v3/sorted"
+        answer = self.client.get(path, headers=self.as_user(self.carol, **{HEADER: "volume latest"}))
+        self.assertEqual((answer.status_code, answer[HEADER]), (200, "volume 3.71"))
+        self.assertEqual(answer["OpenStack-API-Maximum-Version"], "volume 3.71")
+        self.assertIn(HEADER, answer["Vary"])
+        self.assertEqual(self.client.get(path, headers=self.as_user(self.carol))[HEADER], "volume 3.0")
+        answer = self.client.get(path, headers=self.as_user(self.carol, **{HEADER: "volume 3.99"}))
+        self.assertEqual((answer.status_code, answer.json()["computeFault"]["code"]), (406, 406))
+        self.assertIn("from 3.0 to 3.71", answer.json()["computeFault"]["message"])
 
     def test_it_leaves_identity_without_versions(self):
         answer = self.client.get("/identity/v3", headers={"OpenStack-API-Version": "container-infra 9.9"})

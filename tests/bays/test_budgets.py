@@ -132,7 +132,7 @@ class BudgetTests(BudgetCase):
 class BrokerDownTests(BudgetCase):
     def test_the_broker_has_no_say_in_what_is_accepted(self):
         with broker_down():
-            self.assertFalse(bell.ring(advance_bay, uuid.uuid4()))
+            self.assertFalse(bell.ring(advance_bay, Bay()))
             self.assertGreater(bell._quiet_until, 0)
             body = {"cluster_template_id": str(self.model.pk)}
             for quiet_until in (0.0, bell._quiet_until):  # tried in vain, and not even tried

@@ -1,23 +1,47 @@
-"""The admin of the core's rows: to be read and searched, never edited by hand."""
+"""The admin of the core's rows, to be read and never edited by hand, and what the pages of all leased rows share."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin import SimpleListFilter
 from django.db.models import BooleanField, ExpressionWrapper, F, Model, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
-from django.utils.text import Truncator
 
-from lifecycle.models import Event, Node, Operation
+from lifecycle.buttons import WithButtons
+from lifecycle.models import Event, Leased, Node, Operation
+from lifecycle.showing import (
+    OPERATIONS,
+    badge,
+    event_rows,
+    events_of,
+    failed,
+    moment,
+    operations_of,
+    short,
+    tone,
+    why,
+)
 
 admin.site.site_header = admin.site.site_title = "Roadstead"
 admin.site.index_title = "Control plane"
+
+Section = tuple[str, Any]  # of a page: its heading and its fields
+LEASE: Section = (
+    "Lease and queue",
+    {
+        "fields": [
+            ("holder", "holder_pid", "epoch"),
+            ("lease_until", "attempts", "retries"),
+            ("not_before", "rung_at", "watched"),
+            ("deadline_at", "operation"),
+        ]
+    },
+)
+HISTORY: Section = ("History", {"fields": ["operations", "events"]})
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -39,58 +63,77 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
 
-def badge(text: str, tone: str) -> SafeString:
-    """Return a word in a coloured pill; tones are good, bad, busy and quiet."""
-    return format_html('<span class="badge {}">{}</span>', tone, text)
+class StatusFilter(SimpleListFilter):
+    """By status, out of the transition table: no look through all rows for what statuses there are."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        self._groups: Mapping[str, Collection[str]] = model_admin.groups()
+        groups = [(name, f"all {name}") for name, statuses in self._groups.items() if statuses]
+        return [*groups, *((status, status) for status in model_admin.singly())]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Leased]) -> QuerySet[Leased]:
+        wanted = self.value()
+        if wanted is None:
+            return queryset
+        return queryset.filter(status__in=self._groups.get(wanted, [wanted]))
 
 
-def tone(status: str, busy: Container[str]) -> str:
-    """Return the tone of a status."""
-    if status in busy:
-        return "busy"
-    return "bad" if status.endswith("FAILED") else "good"
+class LeasedAdmin(WithButtons, ReadOnlyAdmin):
+    """A leased resource: what it is, what is being done about it and by whom, what happened to it."""
 
+    list_select_related = ["holder", "operation"]
+    ordering = ["-created_at"]
 
-def short(ident: object) -> SafeString | str:
-    """Return the beginning of an id, all of it when pointed at."""
-    return (
-        ""
-        if ident is None
-        else format_html('<span class="short" title="{}">{}</span>', ident, str(ident)[:8])
-    )
+    def offered(self, row: Any) -> Collection[str]:
+        return [move.event for move in row.machine.offered(row.status)]
 
+    def groups(self) -> dict[str, Collection[str]]:
+        """Return the groups of statuses to filter by."""
+        machine = self.model.machine
+        return {"busy": list(machine.busy), "failed": [s for s in machine.statuses if failed(s)]}
 
-def moment(at: datetime | None) -> SafeString | str:
-    """Return a time (UTC) to the second."""
-    return "" if at is None else format_html('<span class="moment">{}</span>', f"{at:%Y-%m-%d %H:%M:%S}")
+    def singly(self) -> Collection[str]:
+        """Return the statuses to filter by one at a time."""
+        return tuple(self.model.machine.statuses)
 
+    @admin.display(description="status", ordering="status")
+    def state(self, row: Any) -> str:
+        return badge(row.status, tone(row.status, row.machine.busy))
 
-def why(reason: str) -> SafeString | str:
-    """Return a reason, cut where a list would burst."""
-    return reason and format_html(
-        '<span class="why" title="{}">{}</span>', reason, Truncator(reason).chars(140)
-    )
+    @admin.display(description="work")
+    def work(self, row: Any) -> str:
+        """Tell who does what about the resource now."""
+        if row.status not in row.machine.busy:
+            return "at rest"
+        if row.holder is not None:
+            return f"held by {row.holder.name}, attempt {row.attempts}"
+        return "watched in Heat" if row.watched else "waits for a worker"
 
+    @admin.display(description="what")
+    def what(self, row: Any) -> str:
+        """Tell what is being done, or why nothing is."""
+        if row.status not in row.machine.busy:
+            return why(row.status_reason)
+        return f"{self.work(row)}. {row.status_reason}".strip(". ")
 
-def rows(head: Sequence[str], body: Iterable[Sequence[object]]) -> SafeString:
-    """Return a table within a page."""
-    cells = (format_html_join("", "<td>{}</td>", ((cell,) for cell in row)) for row in body)
-    return format_html(
-        '<table class="rows"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>',
-        format_html_join("", "<th>{}</th>", ((word,) for word in head)),
-        format_html_join("", "<tr>{}</tr>", ((row,) for row in cells)),
-    )
+    @admin.display(description="created", ordering="created_at")
+    def created(self, row: Any) -> str:
+        return moment(row.created_at)
 
+    @admin.display(description="project", ordering="project_id")
+    def project(self, row: Any) -> str:
+        return short(row.project_id)
 
-def events_of(events: Iterable[Event]) -> SafeString:
-    """Return what happened to a resource, as a table."""
-    return rows(
-        ["at", "event", "from", "to", "epoch", "node", "reason"],
-        (
-            [moment(e.at), e.event, e.from_status, e.to_status, e.epoch, short(e.node_id), why(e.reason)]
-            for e in events
-        ),
-    )
+    @admin.display(description="operations")
+    def operations(self, row: Any) -> str:
+        return operations_of(row.pk)
+
+    @admin.display(description="events")
+    def events(self, row: Any) -> str:
+        return events_of(row.pk)
 
 
 @admin.register(Node)
@@ -185,8 +228,7 @@ class OperationAdmin(ReadOnlyAdmin):
 
     @admin.display(description="state", ordering="state")
     def outcome(self, operation: Operation) -> str:
-        tones = {"IN_PROGRESS": "busy", "COMPLETE": "good", "FAILED": "bad", "SUPERSEDED": "quiet"}
-        return badge(operation.state, tones[operation.state])
+        return badge(operation.state, OPERATIONS[operation.state])
 
     @admin.display(description="took")
     def took(self, operation: Operation) -> str:
@@ -201,7 +243,7 @@ class OperationAdmin(ReadOnlyAdmin):
     @admin.display(description="events")
     def events(self, operation: Operation) -> str:
         happened = Event.objects.filter(resource_id=operation.resource_id, operation_id=operation.pk)
-        return events_of(happened.order_by("pk")[:200])
+        return event_rows(happened.order_by("pk")[:200])
 
 
 @admin.register(Event)

@@ -17,43 +17,48 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from lifecycle import leases, local
-from lifecycle.errors import LeaseLost, Overtaken, Stale
+from lifecycle.errors import LeaseLost, Overtaken, Stale, Undone
 from lifecycle.leases import Held
-from lifecycle.machine import GONE, WhenLost
+from lifecycle.machine import WhenLost
 from lifecycle.models import Leased
 from lifecycle.outcome import Again, Done, Failed, Retry, StepOutcome, Watch
 
 log = structlog.get_logger(__name__)
 L = TypeVar("L", bound=Leased)
 Step = Callable[[Held[L]], StepOutcome]
+End = Callable[[L, L], None]
 
 LONGEST_WAIT = timedelta(seconds=60)
 RECONNECT = 0.2  # seconds between two attempts to reach the database again
 
 
 def advance(
-    model: type[L], pk: uuid.UUID, steps: Mapping[str, Step[L]], *, gone: Callable[[L], None] | None = None
-) -> bool:
-    """Take one step of the row's work and return whether its bell should be rung again at once.
+    model: type[L],
+    pk: uuid.UUID,
+    steps: Mapping[str, Step[L]],
+    *,
+    ends: Mapping[str, End[L]] | None = None,
+) -> L | None:
+    """Take one step of the row's work and return the row if its bell should be rung again at once.
 
-    A row that is not due, is held, or is at rest is left alone. `gone` runs in the transaction that removes
-    the row.
+    A row that is not due, is held, is at rest or out of this node's reach is left alone. `ends` says, for an outcome,
+    what else changes in its transaction: it is called with the row as it was claimed and as it was written.
     """
     if not local.may_claim():
-        return False
+        return None
     local.mark_claimed()
     held = leases.claim(model, pk)
     if held is None:
-        return False
+        return None
     with structlog.contextvars.bound_contextvars(
         resource=model.machine.name, id=str(pk), epoch=held.epoch, status=held.row.status
     ):
         try:
-            return _write_surely(held, _verdict(held) or _step(held, steps), gone)
+            return _write_surely(held, _verdict(held) or _step(held, steps), ends or {})
         except Overtaken:
-            return True
+            return held.row
         except Stale:
-            return False
+            return None
 
 
 def backoff(failures: int) -> timedelta:
@@ -98,7 +103,7 @@ def _step(held: Held[L], steps: Mapping[str, Step[L]]) -> StepOutcome | Broke:
     return Broke("The worker was cut off; the step is tried again.")
 
 
-def _write_surely(held: Held[L], outcome: StepOutcome | Broke, gone: Callable[[L], None] | None) -> bool:
+def _write_surely(held: Held[L], outcome: StepOutcome | Broke, ends: Mapping[str, End[L]]) -> L | None:
     """Write the outcome down; try again for as long as a lease lasts if the database goes away meanwhile.
 
     Always safe: the fence decides whether the write, or one before it that we did not hear of, counts.
@@ -106,7 +111,7 @@ def _write_surely(held: Held[L], outcome: StepOutcome | Broke, gone: Callable[[L
     end = time.monotonic() + settings.LEASE
     while True:
         try:
-            return _write(held, outcome, gone)
+            return _write(held, outcome, ends)
         except (OperationalError, InterfaceError):
             connection.close()
             if time.monotonic() > end:
@@ -114,20 +119,24 @@ def _write_surely(held: Held[L], outcome: StepOutcome | Broke, gone: Callable[[L
             time.sleep(RECONNECT)  # there is nothing to wait on: the server is away
 
 
-def _write(held: Held[L], outcome: StepOutcome | Broke, gone: Callable[[L], None] | None) -> bool:
+def _write(held: Held[L], outcome: StepOutcome | Broke, ends: Mapping[str, End[L]]) -> L | None:
     row = held.row
     after = timedelta(0)
     match outcome:
         case Done(event, fields, reason):
-            ends = row.machine.outcomes[event].target == GONE
-            leases.move(held, event, fields=fields, reason=reason, also=gone if ends else None)
-            return False
+            leases.move(held, event, fields=fields, reason=reason, also=ends.get(event))
+            return None
         case Failed(reason, fields):
             log.info("work failed", reason=reason)
-            leases.move(held, row.machine.busy[row.status].failed, fields=fields, reason=reason)
-            return False
-        case Again(after, fields):
-            written = leases.rest(held, after=after, fields=fields)
+            event = row.machine.busy[row.status].failed
+            leases.move(held, event, fields=fields, reason=reason, also=ends.get(event))
+            return None
+        case Again(after, fields, also):
+            try:
+                written = leases.rest(held, after=after, fields=fields, also=also)
+            except Undone as why:
+                after = backoff(row.attempts)
+                written = leases.rest(held, after=after, clean=False, reason=str(why))
         case Watch(after, fields):
             written = leases.rest(held, after=after, watch=True, fields=fields)
         case Retry(reason, fields):
@@ -138,4 +147,5 @@ def _write(held: Held[L], outcome: StepOutcome | Broke, gone: Callable[[L], None
             after = backoff(row.attempts)
             written = leases.rest(held, after=after, clean=False, reason=reason)
     overtaken = written.operation_id != row.operation_id
-    return overtaken or (after <= timedelta(0) and not isinstance(outcome, Watch))
+    at_once = after <= timedelta(0) and not isinstance(outcome, Watch)
+    return written if overtaken or at_once else None

@@ -31,6 +31,10 @@ class Stale(LifecycleError):
     """The writer no longer holds the row under the epoch it claimed: its write was refused, nothing changed."""
 
 
+class Undone(LifecycleError):
+    """What was to be written together with a step's outcome could not be: nothing was, the step is taken again."""
+
+
 class Overtaken(LifecycleError):
     """A request won the row while its holder worked: the holder's outcome is no longer asked for."""
 

@@ -65,6 +65,12 @@ def due() -> Q:
     return Q(watched=False, not_before__lte=Now()) & (Q(holder=None) | Q(lease_until__lt=Now()))
 
 
+def claimable(model: type[Leased]) -> Q:
+    """Rows that this node may claim: those within its reach, and, to fail them, those past their deadline."""
+    reach = model.within_reach()
+    return Q(**reach) | Q(deadline_at__lt=Now()) if reach else Q()
+
+
 def claim(model: type[L], pk: uuid.UUID) -> Held[L] | None:
     """Take the lease on a due busy row and count the attempt; None if there is nothing to do here.
 
@@ -74,6 +80,7 @@ def claim(model: type[L], pk: uuid.UUID) -> Held[L] | None:
         row = swap(
             model,
             due(),
+            claimable(model),
             pk=pk,
             status__in=list(model.machine.busy),
             values={
@@ -112,14 +119,15 @@ def rest(
     retry: str = "",
     reason: str = "",
     fields: Fields | None = None,
+    also: Callable[[], None] | None = None,
     instead_of: str = "rest",
 ) -> L:
     """Let go of the row with its work still owed, `after` from now, and return it.
 
     `clean` says that the attempt came to its own end, which resets the count of attempts. `retry` and `reason`
     are shown on the resource until its next step. If a request has moved the row meanwhile (a delete during a
-    create), the fields are written and the new work is due at once. `instead_of` names the write that was refused
-    before, for the log.
+    create), the fields are written and the new work is due at once. `also` runs in the same transaction.
+    `instead_of` names the write that was refused before, for the log.
 
     :raises Stale: the row is held no longer under this claim; nothing was written.
     """
@@ -140,6 +148,8 @@ def rest(
         row = swap(type(held.row), values=values, **held.fence)
         if row is not None and retry:
             _record(held.row, "retry", held.row.status, reason=retry)
+        if row is not None and also is not None:
+            also()
     return row if row is not None else _refuse(held, instead_of)
 
 
@@ -149,11 +159,12 @@ def move(
     *,
     fields: Fields | None = None,
     reason: str = "",
-    also: Callable[[L], None] | None = None,
+    also: Callable[[L, L], None] | None = None,
 ) -> None:
     """Make the outcome `event`: release the row, close its operation and record the move, in one transaction.
 
-    `also` runs in that transaction after the row was won, for what must end with it (a quota, a child).
+    `also` runs in that transaction after the row was won, for what must end with it (a quota, a child); it is called
+    with the row as it was claimed and as it was written.
 
     :raises Overtaken: a request has moved the row meanwhile; it was released for the work now owed.
     :raises Stale: the row is held no longer under this claim; nothing was written.
@@ -163,7 +174,7 @@ def move(
         row = _win(held, outcome, reason, fields or {})
         if row is not None:
             if also is not None:
-                also(row)
+                also(held.row, row)
             if outcome.target == GONE:
                 row.delete()
             Operation.objects.filter(pk=held.operation_id, finished_at=None).update(
@@ -184,7 +195,7 @@ def _win(held: Held[L], outcome: Outcome, reason: str, fields: Fields) -> L | No
     fence = {**held.fence, "status": held.row.status, "operation": held.row.operation_id}
     if outcome.target == GONE:
         return model._default_manager.select_for_update().filter(**fence).first()  # noqa: SLF001
-    return swap(model, values=at_rest(outcome.target, reason) | {**fields}, **fence)
+    return swap(model, values=at_rest(model, outcome.target, reason) | {**fields}, **fence)
 
 
 def renew(models: Iterable[type[Leased]]) -> list[Leased]:
@@ -229,9 +240,10 @@ def give_up(model: type[L], node_id: uuid.UUID, *, why: str, pid: int | None = N
     return rows
 
 
-def at_rest(status: str, reason: str) -> dict[str, object]:
+def at_rest(model: type[Leased], status: str, reason: str) -> dict[str, object]:
     """Return what a row's columns are when it comes to rest in `status`."""
     return {
+        **model.resting,
         **RELEASED,
         "status": status,
         "status_reason": reason,

@@ -6,7 +6,7 @@ and the index on busy rows, the text of a refusal, the admin's buttons, the stat
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -41,6 +41,7 @@ class Request:
     event: str
     sources: frozenset[str]
     target: str
+    drawn: bool = True  # one that leads from everywhere would hide the rest of a diagram
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,20 @@ class Outcome:
     sources: frozenset[str]
     target: str
     succeeded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A move that is over as soon as it is accepted: it owes no work.
+
+    From any of `sources` to the one of `targets` that its maker names; without targets it leaves the status as it is.
+    A source may be busy only for what calls work off by force.
+    """
+
+    event: str
+    sources: frozenset[str]
+    targets: frozenset[str]
+    drawn: bool = True  # one that leads from everywhere to everywhere would hide the rest of a diagram
 
 
 class Machine:
@@ -69,6 +84,7 @@ class Machine:
         busy: Mapping[str, Busy],
         requests: Sequence[Request],
         outcomes: Sequence[Outcome],
+        changes: Sequence[Change] = (),
     ) -> None:
         self.name = name
         self.statuses = tuple(str(status) for status in statuses)
@@ -76,25 +92,39 @@ class Machine:
         self.busy = {str(status): spec for status, spec in busy.items()}
         self.requests = {request.event: request for request in requests}
         self.outcomes = {outcome.event: outcome for outcome in outcomes}
-        self._refuse_contradictions(len(requests) + len(outcomes))
+        self.changes = {change.event: change for change in changes}
+        self._refuse_contradictions(len(requests) + len(outcomes) + len(changes))
 
     @property
     def at_rest(self) -> tuple[str, ...]:
         """The states in which nothing is owed."""
         return tuple(status for status in self.statuses if status not in self.busy)
 
-    def offered(self, status: str) -> tuple[Request, ...]:
-        """Return the requests that a resource in this status accepts."""
-        return tuple(request for request in self.requests.values() if status in request.sources)
+    def offered(self, status: str) -> tuple[Request | Change, ...]:
+        """Return the requests and changes that a resource in this status accepts."""
+        asked: tuple[Request | Change, ...] = (*self.requests.values(), *self.changes.values())
+        return tuple(move for move in asked if status in move.sources)
+
+    def sources(self, event: str) -> frozenset[str]:
+        """Return the statuses in which a request or change may be asked for."""
+        return (self.requests.get(event) or self.changes[event]).sources
+
+    def moves(self) -> Iterator[tuple[str, str, str]]:
+        """Yield every move that there is: event, status before, status after (or GONE)."""
+        moves: tuple[Request | Outcome, ...] = (*self.requests.values(), *self.outcomes.values())
+        for move in moves:
+            yield from ((move.event, source, move.target) for source in move.sources)
+        for change in self.changes.values():
+            yield from ((change.event, s, t) for s in change.sources for t in change.targets or (s,))
 
     def refusal(self, event: str, found: str) -> str:
         """Return why `event` is refused for a resource in the status `found`, in words for its user."""
-        allowed = ", ".join(status for status in self.statuses if status in self.requests[event].sources)
+        allowed = ", ".join(status for status in self.statuses if status in self.sources(event))
         return f"Cannot {event} a {self.name} whose status is {found}: the status must be one of {allowed}."
 
     def _refuse_contradictions(self, events: int) -> None:
         known = set(self.statuses)
-        if len(self.requests) + len(self.outcomes) != events:
+        if len({*self.requests, *self.outcomes, *self.changes}) != events:
             raise ValueError(f"{self.name}: an event is named twice")
         for request in self.requests.values():
             self._require(request.sources <= known, f"{request.event} starts from an unknown state")
@@ -104,6 +134,10 @@ class Machine:
                 outcome.sources <= set(self.busy), f"{outcome.event} is an outcome but starts from rest"
             )
             self._require(outcome.target in {*known, GONE}, f"{outcome.event} ends in an unknown state")
+        for change in self.changes.values():
+            self._require(change.sources <= known, f"{change.event} starts from an unknown state")
+            ends = change.targets or change.sources
+            self._require(ends <= set(self.at_rest), f"{change.event} is over at once but ends busy")
         for born in self.births.values():
             self._require(born in self.busy, f"a {self.name} is born at rest, in {born}")
         for status, spec in self.busy.items():

@@ -7,6 +7,7 @@ lease moves it and inserts the Event; a node writes its own Node row. Nobody els
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import ClassVar
 
@@ -15,6 +16,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from lifecycle.machine import Machine
+
+BELLS = "bells"  # the queue of work that every node can do
 
 
 class NodeQuerySet(models.QuerySet["Node"]):
@@ -49,6 +52,8 @@ class Node(models.Model):
     seen_at = models.DateTimeField(db_default=Now())
     stopped_at = models.DateTimeField(null=True, blank=True)
     draining = models.BooleanField(db_default=False)
+    serves = models.JSONField(default=list, blank=True)
+    """The names of the storage back-ends that this process reaches and does work for."""
     stale_refused = models.BigIntegerField(db_default=0)
     """How many stale writes of this node were refused: each one is a double that did not happen."""
 
@@ -137,6 +142,8 @@ class Leased(models.Model):
     """
 
     machine: ClassVar[Machine]
+    resting: ClassVar[Mapping[str, object]] = {}
+    """What further columns are whenever the row comes to rest: those that belong to work under way."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     status = models.CharField(max_length=32)
@@ -165,6 +172,16 @@ class Leased(models.Model):
 
     class Meta:
         abstract = True
+
+    @property
+    def queue(self) -> str:
+        """The Celery queue in which this row's bell is rung: that of the workers that can do its work."""
+        return BELLS
+
+    @classmethod
+    def within_reach(cls) -> dict[str, object]:
+        """Return the conditions, on own columns, that tell the rows whose work this node can do."""
+        return {}
 
 
 def guards(machine: Machine) -> list[models.BaseConstraint]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -20,10 +20,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """The work goes on: run the step again after `after`, any worker may."""
+    """The work goes on: run the step again after `after`, any worker may.
+
+    `also` runs in the transaction that writes this down, for what must change together with it (a reservation).
+    """
 
     after: timedelta = timedelta(0)
     fields: Fields = field(default_factory=dict)
+    also: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ simultaneous requests one wins, and each loser learns which condition failed and
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from lifecycle import leases
 from lifecycle.errors import Missing, StateConflict
 from lifecycle.models import Event, Leased, Operation
 from lifecycle.swap import swap
@@ -39,7 +40,7 @@ def birth(row: L, event: str, asked: Asked, *, name: str, deadline: timedelta | 
     Call it inside the transaction that reserved what the resource needs.
     """
     machine = row.machine
-    operation = _operation(row, event, asked, name)
+    operation = _operation(row, event, asked, name, uuid.uuid4())
     row.status = machine.births[event]
     row.operation_id = operation.pk
     row.deadline_at = Now() + (deadline or machine.busy[row.status].deadline)
@@ -58,48 +59,86 @@ def request(
     deadline: timedelta | None = None,
     values: Mapping[str, object] | None = None,
     guard: Callable[[L], None] | None = None,
+    unchanged: Collection[str] = (),
 ) -> L:
     """Swap `row` into the busy state that `event` asks for and return it as written.
 
     `row` may have been read long ago; the swap decides by what is there now. `guard` is called with the row
-    that the swap is about to be made from and raises what speaks against it besides the state.
+    that the swap is about to be made from and raises what speaks against it besides the state. `unchanged` names
+    the columns that `guard` looks at: they are conditions of the swap too.
 
     :raises StateConflict: the state found does not allow it; the message names the condition.
     :raises Missing: the row is gone.
     """
+    target = row.machine.requests[event].target
+    owed = {
+        "status": target,
+        "operation": uuid.uuid4(),
+        "deadline_at": Now() + (deadline or row.machine.busy[target].deadline),
+        "not_before": Now(),
+        "rung_at": Now(),
+        "watched": False,
+        "status_reason": "",
+        "attempts": 0,
+        "retries": 0,
+        "taken_from": None,
+        "updated_at": Now(),
+        **(values or {}),
+    }
+    return _swap(row, event, asked, name=name, values=owed, guard=guard, unchanged=unchanged)
+
+
+def change(
+    row: L,
+    event: str,
+    asked: Asked,
+    *,
+    name: str,
+    to: str | None = None,
+    reason: str = "",
+    values: Mapping[str, object] | None = None,
+    guard: Callable[[L], None] | None = None,
+    unchanged: Collection[str] = (),
+) -> L:
+    """Make a move that is over at once, to `to` or within the status it is in, and return the row as written.
+
+    Its Operation is finished as it is made. Work under way, where the machine lets the change overtake any, is
+    called off: the epoch rises, so that whoever does it can write no more.
+
+    :raises StateConflict: the state found does not allow it; the message names the condition.
+    :raises Missing: the row is gone.
+    """
+    called_off: dict[str, object] = {**leases.at_rest(type(row), to or "", reason), "epoch": F("epoch") + 1}
+    if to is None:
+        del called_off["status"]
+    called_off |= values or {}
+    return _swap(row, event, asked, name=name, values=called_off, guard=guard, unchanged=unchanged)
+
+
+def _swap(
+    row: L,
+    event: str,
+    asked: Asked,
+    *,
+    name: str,
+    values: Mapping[str, object],
+    guard: Callable[[L], None] | None,
+    unchanged: Collection[str],
+) -> L:
+    """Write the request or the change; where another write came first, look again whether it is still allowed."""
     machine, model = row.machine, type(row)
-    target = machine.requests[event].target
     found: L | None = row
     while found is not None:
-        if found.status not in machine.requests[event].sources:
+        if found.status not in machine.sources(event):
             raise StateConflict(machine.refusal(event, found.status), event=event, found=found.status)
         if guard is not None:
             guard(found)
-        operation = _operation(found, event, asked, name)
-        with transaction.atomic():
-            won = swap(
-                model,
-                pk=found.pk,
-                status=found.status,
-                operation=found.operation_id,
-                values={
-                    "status": target,
-                    "status_reason": "",
-                    "operation": operation.pk,
-                    "deadline_at": Now() + (deadline or machine.busy[target].deadline),
-                    "not_before": Now(),
-                    "rung_at": Now(),
-                    "watched": False,
-                    "attempts": 0,
-                    "retries": 0,
-                    "taken_from": None,
-                    "updated_at": Now(),
-                    **(values or {}),
-                },
-            )
+        same = {column: getattr(found, column) for column in ("status", "operation_id", *unchanged)}
+        with transaction.atomic(savepoint=False):  # what fails in here fails the whole of it
+            won = swap(model, pk=found.pk, **same, values=values)
             if won is not None:
-                operation.accepted_epoch = won.epoch
                 _supersede(found, event)
+                operation = _operation(won, event, asked, name, won.operation_id)
                 operation.save(force_insert=True)
                 _record(found, won, event, operation, asked)
                 return won
@@ -107,9 +146,12 @@ def request(
     raise Missing(f"The {machine.name} is gone.")
 
 
-def _operation(row: Leased, event: str, asked: Asked, name: str) -> Operation:
+def _operation(row: Leased, event: str, asked: Asked, name: str, open_as: uuid.UUID | None) -> Operation:
+    """Return the record of a request: open under this id, or of one that is over already."""
+    over = {} if open_as else {"state": Operation.State.COMPLETE, "finished_at": Now()}
     return Operation(
-        id=uuid.uuid4(),
+        id=open_as or uuid.uuid4(),
+        **over,
         resource_type=row.machine.name,
         resource_id=row.pk,
         resource_name=name,

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-import uuid
 from collections.abc import Iterable
 from typing import Any
 
 import structlog
 from celery import Task, current_app
 from django.db import transaction
+
+from lifecycle.models import Leased
 
 log = structlog.get_logger(__name__)
 
@@ -28,15 +29,16 @@ QUIET = 2.0  # seconds without an attempt after the broker was out of reach; the
 _quiet_until = 0.0
 
 
-def ring(task: Task[Any, Any], pk: uuid.UUID) -> bool:
-    """Publish the bell for one row; False if the broker cannot be reached."""
+def ring(task: Task[Any, Any], row: Leased, *, queue: str | None = None) -> bool:
+    """Publish the bell for one row, in its own queue or another; False if the broker cannot be reached."""
     global _quiet_until  # noqa: PLW0603 - one broker per process
     if time.monotonic() < _quiet_until:
         return False
     try:
         patience: dict[str, Any] = {"timeout": PATIENCE, "confirm_timeout": PATIENCE}
         task.apply_async(
-            kwargs={"pk": str(pk)},
+            kwargs={"pk": str(row.pk)},
+            queue=queue or row.queue,
             retry=True,
             retry_policy=ONCE_MORE,
             ignore_result=True,
@@ -60,11 +62,11 @@ def warm_up() -> None:
         producer.channel  # noqa: B018 - opens it
 
 
-def ring_all(task: Task[Any, Any], pks: Iterable[uuid.UUID]) -> int:
+def ring_all(task: Task[Any, Any], rows: Iterable[Leased], *, queue: str | None = None) -> int:
     """Ring for each row and return for how many the bell was published."""
-    return sum(ring(task, pk) for pk in pks)
+    return sum(ring(task, row, queue=queue) for row in rows)
 
 
-def ring_on_commit(task: Task[Any, Any], pk: uuid.UUID) -> None:
+def ring_on_commit(task: Task[Any, Any], row: Leased) -> None:
     """Ring after the transaction that owes the work has committed, and not if it does not."""
-    transaction.on_commit(lambda: ring(task, pk), robust=True)
+    transaction.on_commit(lambda: ring(task, row), robust=True)

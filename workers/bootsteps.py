@@ -54,7 +54,7 @@ def leased_models() -> list[type[Leased]]:
 
 def _ring_again(rows: Rows) -> None:
     for row in rows:
-        bell.ring(bell_of(type(row)), row.pk)
+        bell.ring(bell_of(type(row)), row)
 
 
 def bell_of(model: type[Leased]) -> Any:

@@ -169,6 +169,7 @@ class Heartbeat(threading.Thread):
                 "pid": os.getpid(),
                 "ttl": self._ttl,
                 "seen_at": Now(),
+                "serves": list(settings.SERVES) if self._holder else [],
             },
         )
 

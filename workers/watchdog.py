@@ -80,7 +80,7 @@ def waiting(model: type[Leased]) -> bool:
     """Tell whether a row has been due for longer than STALL, and nobody holds it."""
     free = Q(holder=None) | Q(lease_until__lt=Now())
     late = Q(not_before__lt=Now() - timedelta(seconds=settings.STALL))
-    rows = model._default_manager.filter(free, late, watched=False)  # noqa: SLF001
+    rows = model._default_manager.filter(free, late, watched=False, **model.within_reach())  # noqa: SLF001
     return rows.filter(status__in=list(model.machine.busy)).exists()
 
 

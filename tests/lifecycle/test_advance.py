@@ -28,7 +28,7 @@ class AdvanceTests(TestCase):
         self.bay = make.bay()
         self.calls = 0
 
-    def take_step(self, outcome: StepOutcome | Exception) -> bool:
+    def take_step(self, outcome: StepOutcome | Exception) -> Bay | None:
         def step(_held: Held[Bay]) -> StepOutcome:
             self.calls += 1
             if isinstance(outcome, Exception):

@@ -152,7 +152,7 @@ class MoveTests(TestCase):
     def test_the_end_of_a_delete_takes_the_row_its_quota_and_nothing_else(self) -> None:
         request(self.bay, "delete", ASKED, name="bay1")
         held = take(self.bay)
-        leases.move(held, "deleted", also=lambda bay: Quota.release(bay.project_id))
+        leases.move(held, "deleted", also=lambda bay, _: Quota.release(bay.project_id))
         self.assertFalse(Bay.objects.exists())
         self.assertEqual(Quota.objects.get().used, 0)
         self.assertEqual(Operation.objects.filter(action="delete").get().state, "COMPLETE")
@@ -164,7 +164,7 @@ class MoveTests(TestCase):
         expire(self.bay)
         take(self.bay)
         with self.assertRaises(Stale):
-            leases.move(late, "deleted", also=lambda bay: Quota.release(bay.project_id))
+            leases.move(late, "deleted", also=lambda bay, _: Quota.release(bay.project_id))
         self.assertEqual((Bay.objects.count(), Quota.objects.get().used), (1, 1))
 
     def test_an_outcome_of_another_state_is_a_programming_error(self) -> None:

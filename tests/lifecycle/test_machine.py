@@ -51,9 +51,9 @@ class EveryMachineTests(SimpleTestCase):
 
     def test_every_state_is_reached_and_left(self) -> None:
         for machine in MACHINES:
-            moves: list[Request | Outcome] = [*machine.requests.values(), *machine.outcomes.values()]
-            reached = set(machine.births.values()) | {move.target for move in moves}
-            left = frozenset[str]().union(*(move.sources for move in moves))
+            moves = list(machine.moves())
+            reached = set(machine.births.values()) | {target for _, _, target in moves}
+            left = {source for _, source, target in moves if target != source}
             self.assertEqual(set(machine.statuses) - reached, set(), machine.name)
             self.assertEqual(set(machine.statuses) - left, set(), machine.name)
 

@@ -1,0 +1,1 @@
+"""Where volumes are stored: one protocol, the drivers that speak it, and which of them this installation has."""

@@ -1,0 +1,174 @@
+"""Accept a new volume: what it reads, what it counts, where it goes."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from api.problems import BadRequest, Conflict, OverQuota, Unavailable
+from identity.callers import Caller
+from lifecycle import requests
+from volumes import placement
+from volumes.actions import typing
+from volumes.actions.guarding import (
+    admit_reader,
+    asked,
+    find_snapshot,
+    find_volume,
+    locked,
+    require,
+    require_instant,
+)
+from volumes.models import Pool, Quota, Snapshot, Volume, VolumeType
+from volumes.models.quotas import Amounts, OverLimit
+from volumes.placement import NoPlace, Wanted
+from volumes.states import AVAILABLE, IN_USE, copying
+from volumes.tasks import advance_volume
+from workers import bell
+
+LARGEST = 2**31 - 1  # GiB, as Cinder's column
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A volume that somebody asks for."""
+
+    size: int | None = None
+    name: str = ""
+    description: str = ""
+    type: str | None = None  # id or name
+    availability_zone: str | None = None
+    snapshot_id: str | None = None
+    source_volid: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    hints: Mapping[str, Any] = field(default_factory=dict)
+
+
+def create(by: Caller, request_id: str, wish: Wish) -> Volume:
+    """Accept a new volume: its row, its Operation, its quota, its room in a pool and its place as a reader, or nothing.
+
+    :raises NotFound: the source is none that the caller may see.
+    :raises WrongState: the source's status does not allow it.
+    :raises Busy: the source has as many readers as may be.
+    :raises OverQuota: the project's limits do not allow it.
+    :raises Conflict: no pool has room.
+    :raises BadRequest: no pool can ever hold it, or the wish contradicts itself.
+    """
+    with transaction.atomic():
+        source = _source(by, wish)
+        size = _size(wish, source)
+        kind = _type(by, wish, source)
+        typing.refuse_encrypted(kind)
+        volume = Volume(
+            id=uuid.uuid4(),
+            project_id=by.project,
+            user_id=by.user_id,
+            name=wish.name,
+            description=wish.description,
+            size=size,
+            type=kind,
+            metadata=dict(wish.metadata),
+            hints=dict(wish.hints),
+            multiattach=kind.multiattach,
+        )
+        _mark_source(volume, source)
+        count(by.project, kind, Amounts(volumes=1, gigabytes=size), size)
+        pool = _place(by, wish, volume, source)
+        volume.backend, volume.pool = pool.backend, pool.name
+        volume.availability_zone = pool.availability_zone
+        params = {"size": size, "volume_type": kind.name, "pool": pool.pk}
+        deadline = copying(size) if source is not None else None
+        requests.birth(
+            volume, "create", asked(by, request_id, None, **params), name=volume.name, deadline=deadline
+        )
+        bell.ring_on_commit(advance_volume, volume)
+    return volume
+
+
+def _source(by: Caller, wish: Wish) -> Volume | Snapshot | None:
+    """Return the locked source, fit to be read from."""
+    if wish.snapshot_id is not None and wish.source_volid is not None:
+        raise BadRequest("Give snapshot_id or source_volid, not both.")
+    if wish.snapshot_id is not None:
+        snapshot = locked(find_snapshot(by, wish.snapshot_id))
+        require(snapshot, "create a volume from", AVAILABLE)
+        admit_reader(snapshot)
+        return snapshot
+    if wish.source_volid is None:
+        return None
+    volume = locked(find_volume(by, wish.source_volid))
+    require(volume, "create a volume from", AVAILABLE, IN_USE)
+    if volume.status == IN_USE:
+        require_instant(volume, "clone")
+    admit_reader(volume)
+    return volume
+
+
+def _size(wish: Wish, source: Volume | Snapshot | None) -> int:
+    if wish.size is None:
+        if source is None:
+            raise BadRequest(
+                "Invalid input received: size is required where there is no source to take it from."
+            )
+        return source.size
+    if source is not None and wish.size < source.size:
+        raise BadRequest(
+            f"Invalid input received: size {wish.size} is smaller than that of the source, {source.size} GiB."
+        )
+    return wish.size
+
+
+def _type(by: Caller, wish: Wish, source: Volume | Snapshot | None) -> VolumeType:
+    if wish.type is not None:
+        return typing.find_type(by, wish.type)
+    return source.type if source is not None else typing.default_type(by.project)
+
+
+def _mark_source(volume: Volume, source: Volume | Snapshot | None) -> None:
+    if isinstance(source, Snapshot):
+        volume.reads_snapshot = source
+        volume.snapshot_id = source.pk
+        volume.bootable = Volume.objects.values_list("bootable", flat=True).get(pk=source.volume_id)
+    elif source is not None:
+        volume.reads_volume = source
+        volume.source_volid = source.pk
+        volume.bootable = source.bootable
+
+
+def count(project_id: str, kind: VolumeType, amounts: Amounts, size: int) -> None:
+    """Count it against the project's limits.
+
+    :raises OverQuota: they do not allow it.
+    """
+    typing.check_size(kind, size)
+    try:
+        Quota.reserve(project_id, kind.pk, amounts, largest=size)
+    except OverLimit as over:
+        raise OverQuota(str(over)) from over
+
+
+def _place(by: Caller, wish: Wish, volume: Volume, source: Volume | Snapshot | None) -> Pool:
+    same, different = (placement.hinted(wish.hints.get(hint)) for hint in ("same_host", "different_host"))
+    wanted = Wanted(
+        volume.size,
+        volume.type,
+        availability_zone=wish.availability_zone,
+        backend=source.backend if source is not None else None,
+        near=placement.backends_of(same, by.project),
+        far=placement.backends_of(different, by.project),
+    )
+    try:
+        return placement.place(wanted)
+    except NoPlace as none:
+        raise refusal_of(none) from none
+
+
+def refusal_of(none: NoPlace) -> Conflict | Unavailable | BadRequest:
+    """Return the refusal for a volume that has no place."""
+    if none.full:
+        return Conflict(str(none))
+    return Unavailable(str(none)) if none.down else BadRequest(str(none))

@@ -1,0 +1,104 @@
+"""POST /volumes/{id}/action and its like: one body, one key, and the key is the action's name.
+
+A table says of each action who may take it, since which version, what its body holds, what it does and how that is
+answered; the view only looks it up.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from api.problems import BadRequest, NotFound
+from identity import policy
+from volumes.views.base import VolumeView, validated
+
+R = TypeVar("R")
+Values = dict[str, Any]
+Call = Callable[["ActionView[R]", R, Values], Mapping[str, Any] | None]
+Finish = Callable[["ActionView[R]", str, Values], Mapping[str, Any] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Action(Generic[R]):
+    """What one action needs and does.
+
+    `call` is called with the view (its caller, request id and version), the row that was found, and the validated
+    body; what it returns is the answer's document. Without a serializer the body may hold anything, and is not read.
+    `finish` is called after that was committed, outside any transaction, with the id of the row: it may wait for a
+    worker, and what it returns is the answer's document instead.
+    """
+
+    rule: str
+    call: Call[R]
+    takes: type[BaseSerializer[Any]] | None = None
+    since: int = 0  # minor version
+    status: int = 202
+    finish: Finish[R] | None = None
+
+
+class ActionView(VolumeView, Generic[R]):
+    """A route whose POST takes the actions of a table. The rule of POST is the least that any of them needs."""
+
+    actions: ClassVar[Mapping[str, Action[Any]]]
+
+    @abstractmethod
+    def find(self, ident: str) -> R:
+        """Return the row that is acted on.
+
+        :raises NotFound: there is none that the caller may see.
+        """
+
+    def post(self, request: Request, ident: str) -> Response:
+        """Take the action that the body names.
+
+        :raises BadRequest: it names none that is offered.
+        :raises Forbidden: the caller may not take it.
+        """
+        name, body = _named(request.data)
+        action: Action[R] | None = self.actions.get(name)
+        if action is None:
+            raise BadRequest(f"There is no such action: {name[:64]}.")
+        if not self.at_least(action.since):
+            raise NotFound(f"There is no action {name} before version 3.{action.since}.")
+        policy.enforce(self.caller, action.rule)
+        row = self.find(ident)
+        values = {} if action.takes is None else validated(action.takes(data=body))
+        document = action.call(self, row, values)
+        return Response(document, status=action.status)
+
+    def finish(self, request: Request, response: Response) -> Response:
+        """Let the action finish what it has accepted."""
+        name, body = _named(request.data)
+        action: Action[R] = self.actions[name]
+        if action.finish is not None:
+            values = {} if action.takes is None else validated(action.takes(data=body))
+            response.data = action.finish(self, str(self.kwargs["ident"]), values)
+        return response
+
+
+def not_offered(why: str, rule: str) -> Action[Any]:
+    """Return the action that Cinder has and we have not, with the reason."""
+
+    def refuse(view: ActionView[Any], row: object, values: Values) -> NoReturn:
+        del view, row, values
+        raise BadRequest(why)
+
+    return Action(rule, refuse)
+
+
+def _named(body: object) -> tuple[str, Any]:
+    """Return the action's name and its own body; null is an empty one.
+
+    :raises BadRequest: the body does not have that form.
+    """
+    if not isinstance(body, Mapping) or len(body) != 1:
+        raise BadRequest("Invalid request body: expected an object with one key, the action's name.")
+    ((name, inner),) = body.items()
+    return name, {} if inner is None else inner  # what an action takes, its serializer checks

@@ -1,0 +1,42 @@
+"""/default-types: the types that projects have of their own for volumes for which none is asked."""
+
+from __future__ import annotations
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.versions import Version
+from volumes.actions import default_types
+from volumes.models import DefaultType
+from volumes.serializers.types import DefaultTypeInput, default_type_document
+from volumes.views.base import VolumeView, unwrapped, validated
+
+
+class DefaultTypes(VolumeView):
+    since = Version(3, 62)
+    policy = {"GET": "default_type:get"}
+
+    def get(self, request: Request) -> Response:  # noqa: ARG002
+        """List the projects that have a default type of their own."""
+        rows = DefaultType.objects.order_by("pk")
+        return Response({"default_types": [default_type_document(default) for default in rows]})
+
+
+class DefaultTypeDetail(VolumeView):
+    since = Version(3, 62)
+    policy = {"GET": "default_type:get", "PUT": "default_type:change", "DELETE": "default_type:change"}
+
+    def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
+        """Show a project's own default type."""
+        return Response({"default_type": default_type_document(default_types.default_of(ident))})
+
+    def put(self, request: Request, ident: str) -> Response:
+        """Give a project a default type of its own."""
+        body = validated(DefaultTypeInput(data=unwrapped(request, "default_type")))
+        default = default_types.set_default(ident, body["volume_type"])
+        return Response({"default_type": default_type_document(default)})
+
+    def delete(self, request: Request, ident: str) -> Response:  # noqa: ARG002
+        """Take a project's own default type away."""
+        default_types.unset_default(ident)
+        return Response(status=204)

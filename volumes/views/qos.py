@@ -1,0 +1,135 @@
+"""/qos-specs. Cinder's clients associate by GET, so that is how it is done here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.pages import paginate_by_sort
+from api.problems import BadRequest
+from volumes.actions import qos
+from volumes.models import QosSpecs
+from volumes.serializers.qos import QosKeys, qos_changes, qos_document, qos_input
+from volumes.views.base import VolumeView, truth, unwrapped, validated
+from volumes.views.filtering import Filter, equal, identity, narrow
+
+SORT_KEYS = {
+    "id": "pk",
+    "name": "name",
+    "consumer": "consumer",
+    "created_at": "created_at",
+    "updated_at": "updated_at",
+}
+FILTERS = {"id": Filter(identity("pk")), "name": Filter(equal("name")), "consumer": Filter(equal("consumer"))}
+
+
+class QosView(VolumeView):
+    def document(self, row: QosSpecs) -> dict[str, Any]:
+        """Return QoS specs and the links to them."""
+        path = f"qos-specs/{row.pk}"
+        bookmark = self.base.removesuffix("/v3")
+        links = [
+            {"rel": "self", "href": f"{self.base}/{path}"},
+            {"rel": "bookmark", "href": f"{bookmark}/{path}"},
+        ]
+        return {"qos_specs": qos_document(row), "links": links}
+
+
+class ManyQosSpecs(QosView):
+    policy = {"GET": "qos:get", "POST": "qos:change"}
+
+    def get(self, request: Request) -> Response:
+        """List QoS specs."""
+        everything = QosSpecs.objects.all()
+        rows = narrow(self, everything, FILTERS)
+        page = paginate_by_sort(request, rows, sort_keys=SORT_KEYS, markers=everything)
+        document: dict[str, object] = {"qos_specs": [qos_document(row) for row in page.rows]}
+        if page.links:
+            document["qos_specs_links"] = page.links
+        return Response(document)
+
+    def post(self, request: Request) -> Response:
+        """Make QoS specs."""
+        row = qos.create(qos_input(unwrapped(request, "qos_specs")))
+        return Response(self.document(row))
+
+
+class QosSpecsDetail(QosView):
+    policy = {"GET": "qos:get", "PUT": "qos:change", "DELETE": "qos:change"}
+
+    def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
+        """Show QoS specs."""
+        return Response(self.document(qos.find(ident)))
+
+    def put(self, request: Request, ident: str) -> Response:
+        """Set some of the keys."""
+        changes = qos_changes(unwrapped(request, "qos_specs"))
+        qos.update(qos.find(ident), changes)
+        told = {"consumer": changes["consumer"]} if "consumer" in changes else {}
+        return Response({"qos_specs": {**changes["specs"], **told}})
+
+    def delete(self, request: Request, ident: str) -> Response:
+        """Delete QoS specs; `force=true` also those that types refer to."""
+        qos.delete(qos.find(ident), force=truth(request, "force"))
+        return Response(status=202)
+
+
+class QosKeysDeletion(QosView):
+    policy = {"PUT": "qos:change"}
+
+    def put(self, request: Request, ident: str) -> Response:
+        """Delete keys."""
+        body = validated(QosKeys(data=request.data))
+        qos.delete_keys(qos.find(ident), body["keys"])
+        return Response(status=202)
+
+
+class Associations(QosView):
+    policy = {"GET": "qos:get"}
+
+    def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
+        """List the types for which the specs hold."""
+        kinds = qos.find(ident).types.order_by("name")
+        rows = [{"association_type": "volume_type", "id": str(kind.pk), "name": kind.name} for kind in kinds]
+        return Response({"qos_associations": rows})
+
+
+class Association(QosView):
+    """These change what they GET, so a HEAD is refused."""
+
+    http_method_names = ["get"]
+    policy = {"GET": "qos:change"}
+
+    @property
+    def type_id(self) -> str:
+        """Return the type that is meant.
+
+        :raises BadRequest: the query names none.
+        """
+        ident: str = self.request.query_params.get("vol_type_id", "")
+        if not ident:
+            raise BadRequest("vol_type_id is required.")
+        return ident
+
+
+class Associate(Association):
+    def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
+        """Have the specs hold for a type."""
+        qos.associate(qos.find(ident), self.type_id)
+        return Response(status=202)
+
+
+class Disassociate(Association):
+    def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
+        """Have the specs hold for a type no more."""
+        qos.disassociate(qos.find(ident), self.type_id)
+        return Response(status=202)
+
+
+class DisassociateAll(Association):
+    def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
+        """Have the specs hold for no type."""
+        qos.disassociate_all(qos.find(ident))
+        return Response(status=202)

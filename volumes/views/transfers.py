@@ -1,0 +1,130 @@
+"""/volume-transfers, and /os-volume-transfer as older clients know it: the same offers under two names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
+
+from django.db.models import QuerySet
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.pages import paginate_by_sort
+from api.versions import Version
+from identity import policy
+from volumes.actions import transfers as actions
+from volumes.actions.guarding import find_volume
+from volumes.models import Transfer
+from volumes.serializers.transfers import AcceptInput, TransferInput, transfer_document, transfer_summary
+from volumes.serializers.volumes import Reader
+from volumes.views import filtering
+from volumes.views.base import VolumeView, truth, unwrapped, validated
+from volumes.views.filtering import Filter
+from volumes.views.volumes import reader_of
+
+SINCE: Final = Version(3, 55)
+PAGES: Final = 59  # minor version
+SORT_KEYS: Final = {"id": "pk", "name": "name", "created_at": "created_at", "volume_id": "volume_id"}
+FILTERS: Final = {
+    "id": Filter(filtering.identity("pk")),
+    "name": Filter(filtering.equal("name")),
+    "volume_id": Filter(filtering.identity("volume_id")),
+}
+
+
+Show = Callable[[Transfer, Reader, str], dict[str, Any]]
+
+
+class TransferView(VolumeView):
+    """A route of transfers."""
+
+    since: ClassVar[Version | None] = SINCE
+    collection = "volume-transfers"
+    takes_snapshots_only = False
+    """Whether the offers made here leave the volume's snapshots no choice: they go along."""
+
+
+class OlderTransferView(TransferView):
+    """The same route under its older name."""
+
+    since = None
+    collection = "os-volume-transfer"
+    takes_snapshots_only = True
+
+
+class TransfersInDetail(TransferView):
+    policy = {"GET": "transfer:list"}
+    show: Show = staticmethod(transfer_document)
+
+    def visible(self) -> QuerySet[Transfer]:
+        may = policy.allows(self.caller, "transfer:all_projects")
+        return actions.visible(self.caller, everybodys=may and truth(self.request, "all_tenants"))
+
+    def get(self, request: Request) -> Response:
+        """List the offers."""
+        there = self.visible()
+        found = filtering.narrow(self, there, FILTERS)
+        page = paginate_by_sort(request, found, sort_keys=SORT_KEYS, markers=there)
+        reader = reader_of(self)
+        document: dict[str, object] = {
+            "transfers": [self.show(offer, reader, self.collection) for offer in page.rows]
+        }
+        if page.links and self.at_least(PAGES):
+            document["transfers_links"] = page.links
+        return Response(document)
+
+
+class Transfers(TransfersInDetail):
+    policy = {"GET": "transfer:list", "POST": "transfer:create"}
+    show = staticmethod(transfer_summary)
+
+    def post(self, request: Request) -> Response:
+        """Offer a volume. Only this answer tells the key."""
+        body = validated(TransferInput(data=unwrapped(request, "transfer")))
+        volume = find_volume(self.caller, body["volume_id"])
+        alone = body["no_snapshots"] and not self.takes_snapshots_only
+        offer, key = actions.create(
+            self.caller, self.request_id, volume, name=body.get("name", "").strip(), no_snapshots=alone
+        )
+        document = transfer_document(offer, reader_of(self), self.collection)
+        return Response({"transfer": {**document, "auth_key": key}}, status=202)
+
+
+class TransferDetail(TransferView):
+    policy = {"GET": "transfer:get", "DELETE": "transfer:delete"}
+
+    def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
+        """Show an offer."""
+        offer = actions.find_transfer(self.caller, ident)
+        return Response({"transfer": transfer_document(offer, reader_of(self), self.collection)})
+
+    def delete(self, request: Request, ident: str) -> Response:  # noqa: ARG002
+        """Withdraw an offer."""
+        actions.delete(self.caller, self.request_id, actions.find_transfer(self.caller, ident))
+        return Response(status=202)
+
+
+class Accept(TransferView):
+    policy = {"POST": "transfer:accept"}
+
+    def post(self, request: Request, ident: str) -> Response:
+        """Take an offered volume over."""
+        body = validated(AcceptInput(data=unwrapped(request, "accept")))
+        offer = actions.accept(self.caller, self.request_id, ident, body["auth_key"])
+        return Response({"transfer": transfer_summary(offer, reader_of(self), self.collection)}, status=202)
+
+
+class OlderTransfersInDetail(OlderTransferView, TransfersInDetail):
+    pass
+
+
+class OlderTransfers(OlderTransferView, Transfers):
+    pass
+
+
+class OlderTransferDetail(OlderTransferView, TransferDetail):
+    pass
+
+
+class OlderAccept(OlderTransferView, Accept):
+    pass

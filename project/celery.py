@@ -15,7 +15,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 app = Celery("roadstead")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.steps["worker"].add("workers.bootsteps:LeaseKeeper")  # by name: models load after the settings
+# By name: models load after the settings.
+app.steps["worker"].add("workers.bootsteps:LeaseKeeper")
+app.steps["consumer"].add("volumes.serving:QueueKeeper")
 app.Task.Strategy = "workers.strategy:careful"
 app.autodiscover_tasks()
 

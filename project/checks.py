@@ -9,6 +9,8 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
+from volumes import storage
+
 LEAST_LEASE = 1.0
 
 
@@ -81,6 +83,38 @@ def leases_fit(app_configs: Sequence[AppConfig] | None, **_: object) -> list[Che
                 "work waits for a lease to run out before it waits for a worker."
             ),
         ),
+    ]
+    return [Error(text, id=f"roadstead.{number}") for holds, number, text in rules if not holds]
+
+
+@register(Tags.compatibility)
+def storage_fits(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:
+    """Check the file of back-ends, that this node serves some of them, and the limits that go with them."""
+    del app_configs
+    try:
+        known = set(storage.configured())
+    except ValueError as error:
+        return [Error(f"ROADSTEAD_BACKENDS: {error}", id="roadstead.E011")]
+    unknown = sorted(set(settings.SERVES) - known)
+    rules = [
+        (not unknown, "E012", f"ROADSTEAD_SERVES names back-ends that there are not: {', '.join(unknown)}."),
+        (
+            2 * settings.POOL_REPORT <= settings.POOL_STALE,
+            "E013",
+            (
+                f"ROADSTEAD_POOL_STALE ({settings.POOL_STALE:g} s) must be at least twice ROADSTEAD_POOL_REPORT "
+                f"({settings.POOL_REPORT:g} s): one late report must not stop placements."
+            ),
+        ),
+        (
+            0 < settings.COPY_SLICE <= settings.STEP_LIMIT / 3,
+            "E014",
+            (
+                f"ROADSTEAD_COPY_SLICE ({settings.COPY_SLICE:g} s) must be above zero and at most a third of "
+                f"ROADSTEAD_STEP_LIMIT ({settings.STEP_LIMIT:g} s): what was copied is still to be made durable."
+            ),
+        ),
+        (settings.READERS >= 1, "E015", "ROADSTEAD_READERS must be at least 1."),
     ]
     return [Error(text, id=f"roadstead.{number}") for holds, number, text in rules if not holds]
 

@@ -7,6 +7,7 @@ environment always wins over a line of that file.
 from __future__ import annotations
 
 import os
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -68,9 +69,34 @@ def number(name: str, default: float) -> float:
     return parsed
 
 
+def limit(name: str, default: int) -> int:
+    """Return the variable as a limit: a whole number, or -1 for none.
+
+    :raises ImproperlyConfigured: it is neither.
+    """
+    value = text(name, str(default)).strip()
+    if value != "-1" and not (value.isascii() and value.isdecimal()):
+        raise ImproperlyConfigured(f"{name}={value!r} is no limit (a whole number, or -1 for none).")
+    return int(value)
+
+
 def words(name: str, default: str = "") -> list[str]:
     """Return the variable as a list of its comma-separated words."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def tables(path: str, name: str) -> list[str]:
+    """Return the names of the tables below `name` in a TOML file; none if the path is empty.
+
+    :raises ImproperlyConfigured: the file cannot be read or is not TOML.
+    """
+    if not path:
+        return []
+    try:
+        found = tomllib.loads(Path(path).read_text()).get(name, {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ImproperlyConfigured(f"{path} cannot be read: {error}") from error
+    return list(found) if isinstance(found, dict) else []
 
 
 def database(name: str) -> DBConfig:

@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "identity",
     "workers",
     "bays",
+    "volumes",
     "sync",
 ]
 
@@ -151,6 +152,29 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_TIMEZONE = "UTC"
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
+# --- volumes ------------------------------------------------------------------------------------------------
+BACKENDS_FILE = env.text("ROADSTEAD_BACKENDS", "")  # TOML: the storage back-ends of this installation
+SERVES = env.words(
+    "ROADSTEAD_SERVES", ",".join(env.tables(BACKENDS_FILE, "backends"))
+)  # those this node reaches
+SERVING_CACHE = 0 if TESTING else 1  # seconds until a node feels that it was told to leave a back-end
+CATALOG_CACHE = 0 if TESTING else 1  # seconds until a process sees other default limits, and new reports of pools
+POOL_REPORT = env.number("ROADSTEAD_POOL_REPORT", 60)  # seconds between two reports of a pool
+POOL_STALE = env.number("ROADSTEAD_POOL_STALE", 180)  # a pool not reported for so long takes no new volumes
+COPY_SLICE = env.number("ROADSTEAD_COPY_SLICE", 2)  # seconds of a copy that one step makes
+READERS = int(env.number("ROADSTEAD_READERS", 8))  # how many may read one volume or snapshot at once
+AVAILABILITY_ZONE = env.text("ROADSTEAD_AVAILABILITY_ZONE", "nova")  # of back-ends that name none
+MESSAGE_DAYS = env.number("ROADSTEAD_MESSAGE_DAYS", 30)  # messages to users are kept so long
+VOLUME_QUOTAS = {
+    "volumes": env.limit("VOLUME_QUOTA", 10),
+    "snapshots": env.limit("SNAPSHOT_QUOTA", 10),
+    "gigabytes": env.limit("GIGABYTE_QUOTA", 1000),
+    "per_volume_gigabytes": -1,
+    "backups": 10,
+    "backup_gigabytes": 1000,
+    "groups": 10,
+}  # of a project that has no limits of its own; as in Cinder
+
 # --- bays ---------------------------------------------------------------------------------------------------
 BAY_DRIVERS = env.words("BAY_DRIVERS", "bays.drivers.demo.DemoDriver")
 CLOUD_TIMEOUT = env.number("ROADSTEAD_CLOUD_TIMEOUT", 5)  # seconds, for each call to Heat
@@ -178,6 +202,7 @@ REGION = env.text("REGION", "RegionOne")
 CATALOG = [
     ("identity", "roadstead", "/identity"),
     ("container-infra", "roadstead", "/container-infra/v1"),
+    ("block-storage", "roadstead", "/volume/v3"),
 ]
 SEED_PASSWORDS = {
     user: env.text(f"ROADSTEAD_{user.upper()}_PASSWORD", "") for user in ("admin", "demo", "reader")
@@ -204,6 +229,9 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # probes speak plain HTTP
 API_BODY_BYTES = 1024 * 1024
 API_BODY_DEPTH = 32
 API_PAGE_LIMIT = 1000  # the default and the most
+IDEMPOTENCY_HOURS = env.number(
+    "ROADSTEAD_IDEMPOTENCY_HOURS", 24
+)  # answers are kept so long for who asks twice
 # --- end of api
 
 # --- web ----------------------------------------------------------------------------------------------------

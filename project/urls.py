@@ -20,4 +20,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("identity.urls")),
     path("", include("bays.urls")),
+    path("", include("volumes.urls")),
 ]

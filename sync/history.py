@@ -1,4 +1,4 @@
-"""What is kept and what is forgotten: nodes that are long gone, operations and events that are long over."""
+"""What is kept and what is forgotten: nodes long gone, operations and events long over, old answers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, ProtectedError
 from django.db.models.functions import Now
 
+from api.models import IdempotencyKey
 from lifecycle.models import Event, Node, Operation
 from sync.registry import RESOURCES
 
@@ -36,7 +37,7 @@ def forget_nodes() -> int:
 
 
 def forget_history() -> int:
-    """Delete finished operations and events older than the retention; return how many."""
+    """Delete finished operations, events and idempotency keys older than their retention; return how many."""
     end, deleted = time.monotonic() + TICK, 0
     while (batch := _forget_batch()) and time.monotonic() < end:
         deleted += batch
@@ -49,4 +50,7 @@ def _forget_batch() -> int:
     events = Event.objects.filter(at__lt=Now() - age).order_by("at")[:BATCH]
     deleted, _ = Operation.objects.filter(pk__in=list(operations.values_list("pk", flat=True))).delete()
     more, _ = Event.objects.filter(pk__in=list(events.values_list("pk", flat=True))).delete()
-    return deleted + more
+    keys = IdempotencyKey.objects.filter(created_at__lt=Now() - timedelta(hours=settings.IDEMPOTENCY_HOURS))
+    oldest = keys.order_by("created_at")[:BATCH]
+    answers, _ = IdempotencyKey.objects.filter(pk__in=list(oldest.values_list("pk", flat=True))).delete()
+    return deleted + more + answers

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 M = TypeVar("M", bound=models.Model)
 S = TypeVar("S", bound="HasId")
+T = TypeVar("T")
 FIRST = uuid.UUID(int=0)
 
 
@@ -64,6 +65,17 @@ class Cursor(models.Model):
         page: list[S] = read(None if cursor.after == FIRST else cursor.after)
         cursor.go_on(page[-1].id if page else None, pause)
         return page
+
+    @classmethod
+    def take_turn(cls, job: str, look: Callable[[], list[T]], *, pause: timedelta) -> list[T]:
+        """Return what `look` finds if it is this job's turn, or nothing; it is nobody's turn again for `pause`."""
+        Cursor.objects.bulk_create([Cursor(job=job)], ignore_conflicts=True)
+        with transaction.atomic():
+            cursor = cls._due(job)
+            if cursor is None:
+                return []
+            cls.objects.filter(pk=job).update(not_before=Now() + pause)
+        return look()
 
     @classmethod
     def _due(cls, job: str) -> Cursor | None:

@@ -10,6 +10,8 @@ from celery import Task
 from bays.models import Bay
 from bays.tasks import advance_bay
 from lifecycle.models import Leased
+from volumes.models import Connection, Snapshot, Volume
+from volumes.tasks import advance_connection, advance_snapshot, advance_volume
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,4 +20,9 @@ class Resource:
     advance: Task[Any, Any]
 
 
-RESOURCES = (Resource(Bay, advance_bay),)
+RESOURCES: tuple[Resource, ...] = (
+    Resource(Bay, advance_bay),
+    Resource(Volume, advance_volume),
+    Resource(Snapshot, advance_snapshot),
+    Resource(Connection, advance_connection),
+)

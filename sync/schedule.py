@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
+from sync import pools
 from sync.models import Cursor
 from sync.orphans import ORPHANS
 from sync.stacks import DRIFT
@@ -23,8 +24,14 @@ SCHEDULE = (
     Job("sync.watch_stacks", 1, "Ask Heat in bulk about bays in progress and wake those that moved."),
     Job("sync.observe_drift", 30, "Ask Heat in bulk about settled bays and record their health."),
     Job("sync.remove_orphans", 10, "Find stacks of ours that no bay owns and delete them."),
+    Job("sync.report_pools", 1, "Ask back-ends that are due for their capacity and capabilities."),
+    Job(
+        "sync.compare_storage", 60, "Compare what is stored with the rows, both ways, and tell what differs."
+    ),
     Job("sync.forget_nodes", 3600, "Forget nodes that are long gone and hold nothing."),
-    Job("sync.forget_history", 600, "Forget operations and events older than the retention."),
+    Job(
+        "sync.forget_history", 600, "Forget operations, events and idempotency keys older than the retention."
+    ),
 )
 
 
@@ -44,3 +51,4 @@ def seed(**_: object) -> None:
         )
     for name in (DRIFT, ORPHANS):
         Cursor.objects.get_or_create(job=name)
+    pools.seed()

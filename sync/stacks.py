@@ -47,7 +47,7 @@ def watch() -> int:
         moved = {bay.pk for bay in bays if _needs_a_step(bay, stacks)}
         leases.look_again(Bay, {bay.pk for bay in bays} - moved, every=timedelta(seconds=settings.HEAT_POLL))
         rows = leases.wake(Bay, moved)
-        woken += bell.ring_all(advance_bay, (row.pk for row in rows))
+        woken += bell.ring_all(advance_bay, rows)
     return woken
 
 

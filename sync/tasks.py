@@ -7,8 +7,14 @@ from typing import Any
 from celery import shared_task
 
 from lifecycle import local
-from sync import history, orphans, stacks
+from sync import history, orphans, pools, stacks, storage
 from sync.sweep import sweep as run_sweep
+
+
+def node_queue(name: str) -> str:
+    """Return the queue that one node alone consumes, by its name."""
+    return f"node.{name}"
+
 
 TICK: dict[str, Any] = {"acks_late": False, "ignore_result": True}
 
@@ -38,6 +44,20 @@ def remove_orphans(**_: object) -> None:
     """Delete stacks that no bay owns."""
     if local.may_claim():
         orphans.remove_orphans()
+
+
+@shared_task(name="sync.report_pools", **TICK)
+def report_pools(*, now: object = False, **_: object) -> None:
+    """Ask the back-ends that this node serves for what they have and can do; `now`, whether or not they are due."""
+    if local.may_claim():
+        pools.report(now=now is True)
+
+
+@shared_task(name="sync.compare_storage", **TICK)
+def compare_storage(**_: object) -> None:
+    """Look for files without rows and rows without files."""
+    if local.may_claim():
+        storage.tell()
 
 
 @shared_task(name="sync.forget_nodes", **TICK)

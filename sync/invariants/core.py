@@ -1,51 +1,22 @@
-"""What must hold at every moment, whatever has died: checked on the rows, and on the stacks that Heat has.
-
-Operators run it as `manage.py check_invariants`; the fault tests end with it. Each check yields a sentence per
-violation. What needs a moment by design (a take-over, a bell) is given GRACE before it counts.
-"""
+"""What holds for every leased resource."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import groupby
 
 from django.conf import settings
-from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef
 from django.db.models.functions import Now
 
-from bays.models import Bay, Quota
-from bays.stacks import OWNER_TAG, bay_of, heat
-from bays.states import Status
 from lifecycle.advance import LONGEST_WAIT
-from lifecycle.machine import Machine, Outcome, Request
+from lifecycle.machine import Machine
 from lifecycle.models import Event, Operation
-from sync.orphans import orphans
 from sync.registry import RESOURCES
 
 GRACE = timedelta(seconds=30)
 ON_THE_WAY = {"take_over", "give_up", "retry"}  # events that are no moves
-
-
-def violations(*, with_heat: bool = True) -> Iterator[str]:
-    """Yield every violation found, in words.
-
-    :raises CloudError: Heat was to be asked and could not be.
-    """
-    yield from _in_one_snapshot(ROW_CHECKS)
-    for check in HEAT_CHECKS if with_heat else ():
-        yield from check()
-
-
-def _in_one_snapshot(checks: Iterable[Check]) -> list[str]:
-    """Run checks on one state of the database: what two statements see apart may never have been together."""
-    with transaction.atomic():
-        if not settings.TESTING:  # a test's own transaction has begun already
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        return [violation for check in checks for violation in check()]
 
 
 def no_row_is_stuck() -> Iterator[str]:
@@ -86,7 +57,8 @@ def every_request_has_one_outcome() -> Iterator[str]:
         over = Operation.objects.filter(
             resource_type=machine.name, state__in=[Operation.State.COMPLETE, Operation.State.FAILED]
         )
-        told = Event.objects.filter(operation_id=OuterRef("pk"), event__in=list(machine.outcomes))
+        ends = [*machine.outcomes, *machine.changes]
+        told = Event.objects.filter(operation_id=OuterRef("pk"), event__in=ends)
         for operation in over.filter(
             ~Exists(told), created_at__gt=Now() - timedelta(days=settings.HISTORY_DAYS) / 2
         ):
@@ -105,7 +77,7 @@ def events_form_a_legal_path() -> Iterator[str]:
 
 def _walk(machine: Machine, path: list[Event], status: str | None) -> Iterator[str]:
     who = f"{machine.name} {path[0].resource_id}"
-    moves = {(move.event, source, move.target) for move in _moves(machine) for source in move.sources}
+    moves = set(machine.moves())
     epoch, at = 0, None
     for event in path:
         if event.epoch < epoch:
@@ -120,48 +92,3 @@ def _walk(machine: Machine, path: list[Event], status: str | None) -> Iterator[s
         at = event.to_status
     if status is not None and at is not None and status != at:
         yield f"{who}: its status is {status}, but its events lead to {at}"
-
-
-def _moves(machine: Machine) -> list[Request | Outcome]:
-    return [*machine.requests.values(), *machine.outcomes.values()]
-
-
-def quotas_equal_what_is_there() -> Iterator[str]:
-    """The count of each project's bays is the number of its rows, as the accepting transactions keep it."""
-    there = Counter(Bay.objects.values_list("project_id", flat=True))
-    counted = {quota.project_id: quota.used for quota in Quota.objects.all()}
-    for project_id in there.keys() | counted.keys():
-        if there[project_id] != counted.get(project_id, 0):
-            yield f"project {project_id} has {there[project_id]} bays, its quota says {counted.get(project_id, 0)}"
-
-
-def one_stack_per_bay() -> Iterator[str]:
-    """No bay has two stacks, a finished bay has its own, and no stack is nobody's.
-
-    :raises CloudError: Heat could not be asked.
-    """
-    complete = Bay.objects.filter(
-        status__in=[Status.CREATE_COMPLETE, Status.UPDATE_COMPLETE], health_status="HEALTHY"
-    )
-    finished = set(complete.values_list("pk", "stack_id"))
-    stacks = [stack for stack in heat().tagged(OWNER_TAG) if stack.state != "DELETE_COMPLETE"]
-    made_for = Counter(bay_of(stack) for stack in stacks if stack.action != "DELETE")
-    for bay_id, count in made_for.items():
-        if bay_id is not None and count > 1:
-            yield f"bay {bay_id} has {count} stacks"
-    there = {(bay_of(stack), stack.id) for stack in stacks}
-    still = set(complete.values_list("pk", "stack_id"))  # not those that a request has moved meanwhile
-    for bay_id, stack_id in (finished & still) - there:
-        yield f"bay {bay_id} is complete, but its stack {stack_id} is not in Heat"
-    for stack in orphans(stacks):
-        yield f"stack {stack.id} ({stack.name}, {stack.state}) belongs to no bay"
-
-
-Check = Callable[[], Iterator[str]]
-ROW_CHECKS: tuple[Check, ...] = (
-    no_row_is_stuck,
-    every_request_has_one_outcome,
-    events_form_a_legal_path,
-    quotas_equal_what_is_there,
-)
-HEAT_CHECKS: tuple[Check, ...] = (one_stack_per_bay,)

@@ -161,7 +161,7 @@ class ButtonTests(AdminCase):
                 "Cannot delete a bay whose status is DELETE_IN_PROGRESS: the status must be one of",
             ),
             ("update", "3", "Cannot update a bay whose status is DELETE_IN_PROGRESS"),
-            ("update", "", "must be a whole number"),
+            ("update", "", "Nodes must be given"),
             ("update", "-1", "must be a whole number"),
             ("update", "²", "must be a whole number"),
             ("update", "999", "node_count"),

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 from django.conf import settings
 from django.core.checks import run_checks
 from django.test import SimpleTestCase, override_settings
 
-from project.checks import leases_fit, postgresql_only
+from project.checks import leases_fit, postgresql_only, storage_fits
 
 HOLD = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, "visibility_timeout": 10}
 # Each contradiction, and the one error that it must raise.
@@ -20,6 +22,27 @@ CONTRADICTIONS = (
     ("E006", {"CELERY_BROKER_TRANSPORT_OPTIONS": HOLD}),
     ("E007", {"RING_INTERVAL": 5.1, "LEASE": 5.0}),
     ("E008", {"STALL": 9.9, "LEASE": 5.0}),
+)
+STORAGE_CONTRADICTIONS = (
+    ("E012", {"SERVES": ["fast", "elsewhere"]}, "elsewhere"),
+    ("E013", {"POOL_STALE": 119.0, "POOL_REPORT": 60.0}, "ROADSTEAD_POOL_STALE (119 s)"),
+    ("E014", {"COPY_SLICE": 0}, "ROADSTEAD_COPY_SLICE (0 s)"),
+    ("E014", {"COPY_SLICE": 10.1, "STEP_LIMIT": 30.0}, "ROADSTEAD_COPY_SLICE (10.1 s)"),
+    ("E015", {"READERS": 0}, "ROADSTEAD_READERS"),
+)
+BACKENDS = """
+[backends.fast]
+[[backends.fast.pools]]
+name = "one"
+path = "/nowhere/fast"
+"""
+MISTAKES = (  # in the file of back-ends, and what the error names
+    ("no TOML at all", "backends.toml"),
+    (BACKENDS.replace("name", "nome"), "pools"),
+    (BACKENDS + 'colour = "red"', "'colour'"),
+    (BACKENDS.replace('path = "/nowhere/fast"', 'path = "nowhere"'), "not absolute"),
+    (BACKENDS.replace("[backends.fast]", '[backends.fast]\ndriver = "tape"'), "driver"),
+    (BACKENDS.replace("[backends.fast]", "[backends.fast]\nover_provisioning = 0.5"), "over_provisioning"),
 )
 
 
@@ -47,3 +70,38 @@ class CheckTests(SimpleTestCase):
             (options["max_retries"], options["interval_start"], options["interval_step"]), (1, 0, 0)
         )
         self.assertIs(settings.CELERY_TASK_PUBLISH_RETRY, False)
+
+
+class StorageCheckTests(SimpleTestCase):
+    def setUp(self):
+        self.path = Path(self.enterContext(TemporaryDirectory())) / "backends.toml"
+        self.path.write_text(BACKENDS)
+        self.enterContext(override_settings(BACKENDS_FILE=str(self.path), SERVES=["fast"]))
+
+    def test_a_file_that_is_right_contradicts_nothing_nor_does_its_absence(self):
+        self.assertEqual(storage_fits(None), [])
+        with override_settings(BACKENDS_FILE="", SERVES=[]):
+            self.assertEqual(storage_fits(None), [])
+
+    def test_each_contradiction_is_an_error_that_names_what_contradicts(self):
+        for number, changed, named in STORAGE_CONTRADICTIONS:
+            with self.subTest(number, changed=str(changed)), override_settings(**changed):
+                (error,) = storage_fits(None)
+                self.assertEqual(error.id, f"roadstead.{number}")
+                self.assertIn(named, error.msg)
+                self.assertIn(error, run_checks())
+
+    def test_a_mistake_in_the_file_is_an_error_that_names_it(self):
+        for number, (text, named) in enumerate(MISTAKES):
+            path = self.path.with_name(f"{number}.backends.toml")  # each is read once in a process
+            path.write_text(text)
+            with self.subTest(named), override_settings(BACKENDS_FILE=str(path)):
+                (error,) = storage_fits(None)
+                self.assertEqual(error.id, "roadstead.E011")
+                self.assertIn(named, error.msg)
+
+    def test_a_file_that_is_missing_is_an_error(self):
+        with override_settings(BACKENDS_FILE="/nowhere/backends.toml"):
+            (error,) = storage_fits(None)
+        self.assertEqual(error.id, "roadstead.E011")
+        self.assertIn("/nowhere/backends.toml", error.msg)

@@ -22,11 +22,11 @@ SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 FOREVER = 600  # seconds that a resource takes which is still being made when the test is over
 
 
-def bells() -> list[dict[str, Any]]:
-    """Return what each bell in the broker carries, and silence them."""
+def bells(name: str = "bells") -> list[dict[str, Any]]:
+    """Return what each bell in a queue of the broker carries, and silence them."""
     rung = []
     with current_app.connection_for_read() as broker:
-        queue = broker.SimpleQueue("bells")
+        queue = broker.SimpleQueue(name)
         while message := queue.queue.get():
             rung.append({"task": message.headers["task"], "kwargs": json.loads(message.body or "")[1]})
             message.ack()

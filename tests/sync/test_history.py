@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db.models import ProtectedError
 from django.db.models.functions import Now
 
+from api.models import IdempotencyKey
 from lifecycle.models import Event, Node, Operation
 from sync.history import BATCH, NODE_AGE, forget_history, forget_nodes
 from tests import make
@@ -55,6 +56,13 @@ class HistoryTests(SyncCase):
         kept = set(Operation.objects.values_list("resource_id", flat=True))
         self.assertEqual(kept, {bays[1].pk, open_still.pk})
         self.assertEqual(set(Event.objects.values_list("resource_id", flat=True)), {bays[1].pk})
+
+    def test_it_forgets_answers_that_nobody_will_ask_for_again(self):
+        old, young = (Now() - timedelta(hours=settings.IDEMPOTENCY_HOURS) + hours for hours in (-HOUR, HOUR))
+        for key, at in (("old", old), ("young", young)):
+            IdempotencyKey.objects.create(owner="p", key=key, fingerprint="f", request_id="r", created_at=at)
+        self.assertEqual((forget_history(), forget_history()), (1, 0))
+        self.assertEqual(IdempotencyKey.objects.get().key, "young")
 
     def test_a_tick_takes_batch_after_batch(self):
         self.assertLessEqual(BATCH, 1000)

@@ -13,7 +13,8 @@ from bays import actions
 from bays.models import Bay, Quota
 from lifecycle import leases
 from lifecycle.models import Event, Operation
-from sync.invariants import one_stack_per_bay, violations
+from sync.invariants import violations
+from sync.invariants.bays import one_stack_per_bay
 from tests import make
 from tests.sync.base import HOUR, HeatSyncCase, SyncCase
 
@@ -39,7 +40,7 @@ class InvariantTests(SyncCase):
     def end(self, event="created", **over):
         """Let the bay's work end as a worker ends it."""
         held: Any = leases.claim(Bay, self.bay.pk)
-        leases.move(held, event, also=lambda bay: None, **over)
+        leases.move(held, event, also=lambda *_: None, **over)
 
     def test_a_whole_life_violates_nothing(self):
         self.assertEqual(found(), [])
@@ -50,7 +51,7 @@ class InvariantTests(SyncCase):
         self.assertEqual(found(), [])
         actions.delete(make.caller(), "", Bay.objects.get())
         held: Any = leases.claim(Bay, self.bay.pk)
-        leases.move(held, "deleted", also=lambda bay: Quota.release(bay.project_id))
+        leases.move(held, "deleted", also=lambda bay, _: Quota.release(bay.project_id))
         self.assertEqual((found(), Bay.objects.count()), ([], 0))
         call_command("check_invariants", "--no-heat", stdout=(out := io.StringIO()))
         self.assertEqual(out.getvalue(), "All invariants hold.\n")

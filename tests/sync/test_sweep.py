@@ -6,18 +6,22 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from bays.models import Bay
+from lifecycle import local
 from sync import sweep as sweep_module
 from sync.sweep import ring_anew, sweep
 from tests import make
 from tests.bays.base import Statements
 from tests.bays.test_budgets import broker_down
-from tests.sync.base import HOUR, SECOND, SyncCase
+from tests.sync.base import HOUR, SECOND, SyncCase, bells
+from volumes.models import ServiceState, Volume
+from volumes.models import pools as pools_module
 
 
 class SweepTests(SyncCase):
     def setUp(self):
         super().setUp()
-        self.bells()
+        for name in ("bells", "store.fast", "store.slow"):
+            bells(name)
         self.long_ago = Now() - SECOND * (settings.RING_INTERVAL + 1)
 
     def test_it_rings_for_a_due_row_once_per_interval_and_says_its_id_only(self):
@@ -59,13 +63,40 @@ class SweepTests(SyncCase):
         self.a_bay(after_birth={"rung_at": Now()})
         self.assertEqual((sweep(), ring_anew(), ring_anew()), (0, 1, 1))
 
-    def test_nothing_due_costs_at_most_two_statements_however_many_rows_there_are(self):
+    def test_nothing_due_costs_one_statement_however_many_rows_and_kinds_of_resources_there_are(self):
         for _ in range(3):
             self.a_bay("CREATE_COMPLETE")
             self.waiting()
-        with Statements() as statements:
+            make.snapshot(make.volume())
+        self.addCleanup(setattr, pools_module, "_served", (0.0, []))
+        with self.settings(SERVES=["fast", "slow"], SERVING_CACHE=60):
+            ServiceState.serving()  # asked once a second at most, whatever asks
+            with Statements() as statements:
+                self.assertEqual(sweep(), 0)
+        self.assertEqual(len(statements.work), 1, statements.work)
+
+    def test_it_rings_for_what_this_node_reaches_and_leaves_the_rest_to_others(self):
+        there = {name: make.volume("creating", in_pool=make.pool(name)) for name in ("fast", "slow")}
+        Volume.objects.update(rung_at=None)
+        with self.settings(SERVES=["fast"]):
+            self.assertEqual((sweep(), sweep()), (1, 0))
+        self.assertEqual([bell["kwargs"] for bell in bells("store.fast")], [{"pk": str(there["fast"].pk)}])
+        self.assertIsNone(Volume.objects.get(pk=there["slow"].pk).rung_at)
+        with self.settings(SERVES=[]):
             self.assertEqual(sweep(), 0)
-        self.assertLessEqual(len(statements.work), 2, statements.work)
+        with self.settings(SERVES=["fast", "slow"]):
+            self.assertEqual(sweep(), 1)
+        self.assertEqual([bell["kwargs"] for bell in bells("store.slow")], [{"pk": str(there["slow"].pk)}])
+
+    def test_it_does_not_ring_for_a_back_end_that_the_node_was_told_to_leave(self):
+        make.volume("creating", in_pool=make.pool("fast"))
+        Volume.objects.update(rung_at=None)
+        told = ServiceState.objects.create(node=local.node_name, backend="fast", disabled=True)
+        with self.settings(SERVES=["fast"]):
+            self.assertEqual(sweep(), 0)
+            told.delete()
+            self.assertEqual(sweep(), 1)
+        self.assertEqual(len(bells("store.fast")), 1)
 
     def test_more_than_a_slice_is_rung_in_one_tick(self):
         for _ in range(5):

@@ -19,6 +19,8 @@ from deploy.supervise import Child, Supervisor
 from lifecycle import leases
 from lifecycle.models import Node
 from sync.sweep import ring_anew
+from sync.tasks import node_queue
+from volumes.models.volumes import queue_of
 from workers import bell
 from workers.bootsteps import bell_of, leased_models
 
@@ -81,7 +83,7 @@ def give_up_node(child: Child, pid: int, status: int) -> None:
     try:
         for model in leased_models():
             rows = leases.give_up(model, node_id, why=f"worker {pid} ended with status {status}")
-            bell.ring_all(bell_of(model), (row.pk for row in rows))
+            bell.ring_all(bell_of(model), rows)
         ring_anew()
         Node.objects.filter(pk=node_id, stopped_at=None).update(stopped_at=Now())
     except DatabaseError as error:
@@ -96,7 +98,10 @@ def _api(host: str, port: int) -> list[str]:
 
 
 def _worker(name: str, concurrency: int) -> list[str]:
-    options = ["-Q", "bells,ticks", "-n", f"{name}@%h", "-c", str(concurrency), "-P", "prefork"]
+    queues = ",".join(
+        ["bells", "ticks", node_queue(name), *(queue_of(backend) for backend in settings.SERVES)]
+    )
+    options = ["-Q", queues, "-n", f"{name}@%h", "-c", str(concurrency), "-P", "prefork"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", settings.LOG_LEVEL]
     return [sys.executable, "-m", "celery", "-A", "project", "worker", *options, *quiet]
 

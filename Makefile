@@ -5,12 +5,12 @@ RUN = @$(PYTHON) -m deploy.bootstrap
 OPTIONS = $(if $(NODES),--nodes $(NODES)) $(if $(PORT),--port $(PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test install compile statechart clean distclean
+.PHONY: help demo up test bench install compile statechart clean distclean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## set up, start a node, create ten bays, kill their worker, show what happens (PORT=)
+demo: ## set up, start a node, create bays and volumes, kill their worker, show what happens (PORT=)
 	$(RUN) demo $(OPTIONS)
 
 up: ## set up and run in the foreground; Ctrl-C stops all of it (NODES=3 PORT=8000)
@@ -18,6 +18,9 @@ up: ## set up and run in the foreground; Ctrl-C stops all of it (NODES=3 PORT=80
 
 test: ## set up and run every check and test (T=tests.bays for some)
 	$(RUN) test $(T)
+
+bench: ## set up and measure; minutes (ARGS="--count 400 --rows 100000 --json FILE")
+	$(RUN) bench $(ARGS)
 
 install: ## only make or update the virtual environments
 	$(RUN) install

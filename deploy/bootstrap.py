@@ -1,4 +1,4 @@
-"""From a fresh machine to a running command: `python3 -m deploy.bootstrap up|demo|test|compile|install`.
+"""From a fresh machine to a running command: `python3 -m deploy.bootstrap up|demo|test|bench|compile|install`.
 
 Needs a Python of 3.11 or later and its standard library. Makes the virtual environments that the command
 needs, then becomes `.venv/bin/python -m deploy.<command>`.
@@ -19,7 +19,7 @@ from deploy.named import unnamed
 from deploy.state import ROOT, StartError, State
 from deploy.venvs import Installer, Venv
 
-COMMANDS = {"up": "deploy.up", "demo": "deploy.demo", "test": "deploy.check"}
+COMMANDS = {"up": "deploy.up", "demo": "deploy.demo", "test": "deploy.check", "bench": "bench"}
 COMPILED = ("requirements", "requirements-dev", "deploy/requirements-heat", "deploy/requirements-clients")
 
 

@@ -16,7 +16,9 @@ from statistics import median
 from typing import Any
 
 from clouds.heat import connect
+from deploy.demo_volumes import VolumeDemo
 from deploy.door import Door
+from deploy.progress import progress, say
 from deploy.stack import Stack
 from deploy.state import StartError
 from deploy.up import foreground
@@ -61,6 +63,7 @@ class Demo:
         self._resize(ids[0])
         self._fail_one()
         self._delete(ids[1])
+        VolumeDemo(self._stack).run()
         self._stack.manage("check_invariants")
         say("  check_invariants: all invariants hold")
 
@@ -170,17 +173,6 @@ class Demo:
 
 def _first(events: list[dict[str, Any]], name: str) -> datetime | None:
     return next((datetime.fromisoformat(event["at"]) for event in events if event["event"] == name), None)
-
-
-def say(line: str) -> None:
-    """Print a line, over the progress line if there is one."""
-    print(f"\r\033[K{line}" if sys.stdout.isatty() else line, flush=True)
-
-
-def progress(line: str) -> None:
-    """Show a line that the next one replaces; nothing where it could not be replaced."""
-    if sys.stdout.isatty():
-        print(f"\r\033[K{line}", end="", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,17 +9,25 @@ import requests
 from deploy.state import StartError
 
 TIMEOUT = 30.0
-VERSION = "container-infra latest"
 
 
 class Door:
-    """One user's way to one API.
+    """One user's way to one API: that for bays, unless `path` and `version` name another.
 
     :raises StartError: the login is refused.
     """
 
-    def __init__(self, url: str, user: str, password: str, project: str) -> None:
-        self._base = f"{url}/container-infra/v1"
+    def __init__(
+        self,
+        url: str,
+        user: str,
+        password: str,
+        project: str,
+        *,
+        path: str = "container-infra/v1",
+        version: str = "container-infra latest",
+    ) -> None:
+        self._base = f"{url}/{path}"
         self._session = requests.Session()
         login = {
             "auth": {
@@ -34,10 +42,10 @@ class Door:
         if answer.status_code != requests.codes.created:
             raise StartError(f"{user} could not log in: {answer.status_code} {answer.text[:200]}")
         token = answer.headers["X-Subject-Token"]
-        self._session.headers.update({"X-Auth-Token": token, "OpenStack-API-Version": VERSION})
+        self._session.headers.update({"X-Auth-Token": token, "OpenStack-API-Version": version})
 
     def get(self, path: str) -> Any:
-        """Return the document at a path below /container-infra/v1."""
+        """Return the document at a path of the API."""
         return self._ask("GET", path)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -33,3 +34,14 @@ def tail(path: Path, lines: int = 15) -> str:
     except OSError:
         found = []
     return "\n".join([f"The end of {path}:", *(f"    {line}" for line in found or ["(empty)"])])
+
+
+def say(line: str) -> None:
+    """Print a line, over the progress line if there is one."""
+    print(f"\r\033[K{line}" if sys.stdout.isatty() else line, flush=True)
+
+
+def progress(line: str) -> None:
+    """Show a line that the next one replaces; nothing where it could not be replaced."""
+    if sys.stdout.isatty():
+        print(f"\r\033[K{line}", end="", flush=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from deploy import access, ready
+from deploy import access, ready, storage
 from deploy.progress import stage, tail
 from deploy.servers import Servers, servers
 from deploy.state import DEFAULT, ROOT, StartError, State, is_free
@@ -119,6 +119,7 @@ def _variables(state: State, running: Servers, first_port: int) -> dict[str, str
     defaults = {
         "SECRET_KEY": os.environ.get("SECRET_KEY") or state.secret("django", 32),
         "PUBLIC_URL": f"http://127.0.0.1:{first_port}",
+        "ROADSTEAD_BACKENDS": os.environ.get("ROADSTEAD_BACKENDS") or storage.backends_file(state),
     }
     return defaults | named | started
 

@@ -1,6 +1,6 @@
-"""The ground of the fault tests: a broker and a Heat of their own, started once a run, that tests may kill.
+"""The ground of the fault tests: a broker and a Heat of their own, each started once a run, that tests may kill.
 
-Heat stands behind a proxy that counts, spoils and holds calls; nodes know only the proxy.
+Heat stands behind a proxy that counts, spoils and holds calls; nodes know only the proxy. Who needs no Heat has none.
 """
 
 from __future__ import annotations
@@ -60,19 +60,24 @@ class HoldingProxy(HeatProxy):
 
 @dataclass(frozen=True)
 class Ground:
+    """The broker. Nodes look for a Heat where nothing listens."""
+
     state: State
     servers: Servers
-    proxy: HoldingProxy
     broker_url: str
-    cloud: dict[str, str]  # the way to Heat itself, past the proxy
-
-    @property
-    def heat(self) -> Heat:
-        return connect(self.cloud, timeout=30)
 
     @property
     def broker(self) -> redis.Redis:
         return redis.Redis.from_url(self.broker_url)
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What the environment of a node says of this ground."""
+        return {
+            "BROKER_URL": self.broker_url,
+            "OS_AUTH_TYPE": "none",
+            "OS_ENDPOINT": "http://127.0.0.1:9/v1/nowhere",
+        }
 
     def kill(self, server: str) -> None:
         """Kill -9 the server and keep it down."""
@@ -83,22 +88,58 @@ class Ground:
         self.servers.supervisors[server].release(server)
 
 
+@dataclass(frozen=True)
+class HeatGround(Ground):
+    """The broker, and Heat behind its proxy."""
+
+    proxy: HoldingProxy
+    cloud: dict[str, str]  # the way to Heat itself, past the proxy
+
+    @property
+    def heat(self) -> Heat:
+        return connect(self.cloud, timeout=30)
+
+    @property
+    def told(self) -> dict[str, str]:
+        return {**super().told, "OS_ENDPOINT": self.proxy.url}
+
+
 @cache
-def ground() -> Ground:
-    """Return the servers, started at the first call and stopped when the process ends."""
+def _lasting() -> tuple[ExitStack, State]:
+    """Return what ends with this process, and the directory of state that it has for itself."""
     stack = ExitStack()
     atexit.register(stack.close)
     state = State(BASE_DIR / ".state" / "faults")
     stack.enter_context(state.lock("the fault tests"))
-    own = {"valkey", "heat"}
-    running = stack.enter_context(servers(state, want=own, own=own))
-    running.await_heat()
-    broker, endpoint = running.env["BROKER_URL"], running.env["OS_ENDPOINT"]
+    return stack, state
+
+
+@cache
+def ground() -> Ground:
+    """Return the broker, started at the first call and stopped when the process ends."""
+    stack, state = _lasting()
+    running = stack.enter_context(servers(state, want={"valkey"}, own={"valkey"}))
+    broker = running.env["BROKER_URL"]
     assert broker is not None
+    found = Ground(state, running, broker)
+    found.broker.flushall()
+    return found
+
+
+@cache
+def heat_ground() -> HeatGround:
+    """Return the broker and a Heat, likewise."""
+    stack, state = _lasting()
+    below = ground()
+    running = stack.enter_context(servers(state, want={"heat"}, own={"heat"}))
+    running.await_heat()
+    endpoint = running.env["OS_ENDPOINT"]
     assert endpoint is not None
+    supervisors = {**below.servers.supervisors, **running.supervisors}
+    both = Servers(below.servers.env | running.env, supervisors)
     proxy = stack.enter_context(HoldingProxy(endpoint))
-    found = Ground(state, running, proxy, broker, {"OS_AUTH_TYPE": "none", "OS_ENDPOINT": endpoint})
+    cloud = {"OS_AUTH_TYPE": "none", "OS_ENDPOINT": endpoint}
+    found = HeatGround(state, both, below.broker_url, proxy, cloud)
     for left in found.heat.tagged(OWNER_TAG):  # by a run that failed
         found.heat.delete(left.id)
-    found.broker.flushall()
     return found

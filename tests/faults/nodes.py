@@ -48,7 +48,7 @@ class WholeNode:
         self.child = Child(
             name,
             argv,
-            removed | told | _environment(ground),
+            removed | _environment(ground) | told,
             log=self.log_dir / f"{name}.log",
             on_death=lambda _child, _pid, status: self.deaths.append(status),
             cwd=env.BASE_DIR,
@@ -60,6 +60,17 @@ class WholeNode:
         """Return when the API answers and the worker is registered."""
         ready.until(lambda: ready.answers(self.port, "/healthz"), self.child, TIMEOUT)
         ready.until(lambda: self.worker_node() is not None, self.child, TIMEOUT)
+
+    def hold(self) -> None:
+        """Kill -9 all that belongs to it, and keep it down."""
+        pids = self.everything()
+        self.supervisor.hold(self.name)
+        send(pids, signal.SIGKILL)
+        self._pid_file.unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """Start it again."""
+        self.supervisor.release(self.name)
 
     def stop(self) -> None:
         """End it at once, with all that belongs to it."""
@@ -130,9 +141,7 @@ def send(pids: Iterable[int], number: signal.Signals) -> None:
 def _environment(ground: Ground) -> dict[str, str]:
     return {
         "DATABASE_URL": database_url(),
-        "BROKER_URL": ground.broker_url,
-        "OS_AUTH_TYPE": "none",
-        "OS_ENDPOINT": ground.proxy.url,
+        **ground.told,
         "SECRET_KEY": settings.SECRET_KEY,
         "ROADSTEAD_ENV_FILE": os.devnull,
         "API_PROCESSES": "1",

@@ -189,7 +189,7 @@ CLIENTS_EXPECT: Final[Mapping[tuple[str | None, type], int]] = {
 NOW: Final = "0"  # Retry-After: as soon as there is room, which no time can say
 
 
-def translate(exc: Exception) -> Problem | None:  # noqa: PLR0911 (a table)
+def translate(exc: Exception) -> Problem | None:  # noqa: C901, PLR0911 (a table)
     """Return what a user may be told about an exception; None where it is a fault of ours."""
     match exc:
         case Problem():

@@ -1,17 +1,20 @@
-"""What is kept and what is forgotten: nodes long gone, operations and events long over, old answers."""
+"""What is kept and what is forgotten: nodes long gone, operations, events and messages long over, old answers."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, ProtectedError
+from django.db.models import Exists, OuterRef, ProtectedError, QuerySet
 from django.db.models.functions import Now
 
 from api.models import IdempotencyKey
 from lifecycle.models import Event, Node, Operation
 from sync.registry import RESOURCES
+from volumes.models import Message
 
 BATCH = 1000
 NODE_AGE = timedelta(days=1)
@@ -37,20 +40,25 @@ def forget_nodes() -> int:
 
 
 def forget_history() -> int:
-    """Delete finished operations, events and idempotency keys older than their retention; return how many."""
+    """Delete what is older than its retention: operations, events, idempotency keys, messages; return how many."""
     end, deleted = time.monotonic() + TICK, 0
-    while (batch := _forget_batch()) and time.monotonic() < end:
+    while (batch := sum(_forget(old) for old in _old())) and time.monotonic() < end:
         deleted += batch
     return deleted + batch
 
 
-def _forget_batch() -> int:
+def _old() -> Iterable[QuerySet[Any]]:
+    """Yield what may be forgotten, longest over first."""
     age = timedelta(days=settings.HISTORY_DAYS)
-    operations = Operation.objects.filter(finished_at__lt=Now() - age).order_by("finished_at")[:BATCH]
-    events = Event.objects.filter(at__lt=Now() - age).order_by("at")[:BATCH]
-    deleted, _ = Operation.objects.filter(pk__in=list(operations.values_list("pk", flat=True))).delete()
-    more, _ = Event.objects.filter(pk__in=list(events.values_list("pk", flat=True))).delete()
-    keys = IdempotencyKey.objects.filter(created_at__lt=Now() - timedelta(hours=settings.IDEMPOTENCY_HOURS))
-    oldest = keys.order_by("created_at")[:BATCH]
-    answers, _ = IdempotencyKey.objects.filter(pk__in=list(oldest.values_list("pk", flat=True))).delete()
-    return deleted + more + answers
+    yield Operation.objects.filter(finished_at__lt=Now() - age).order_by("finished_at")
+    yield Event.objects.filter(at__lt=Now() - age).order_by("at")
+    hours = timedelta(hours=settings.IDEMPOTENCY_HOURS)
+    yield IdempotencyKey.objects.filter(created_at__lt=Now() - hours).order_by("created_at")
+    yield Message.objects.filter(guaranteed_until__lt=Now()).order_by("guaranteed_until")
+
+
+def _forget(old: QuerySet[Any]) -> int:
+    """Delete one batch, and not all in one statement: that would hold its locks for as long as it lasts."""
+    manager = old.model._default_manager  # noqa: SLF001
+    deleted: int = manager.filter(pk__in=list(old.values_list("pk", flat=True)[:BATCH])).delete()[0]
+    return deleted

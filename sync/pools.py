@@ -40,7 +40,7 @@ def report(*, now: bool = False) -> int:
 def seed() -> None:
     """Have a row for each configured pool. One that is configured no more keeps its row."""
     rows = [
-        Pool(id=f"{name}#{pool}", backend=name, name=pool, availability_zone=each.availability_zone)
+        Pool(id=f"{name}#{pool}", backend=name, name=pool, availability_zone=_zone(each))
         for name, each in storage.configured().items()
         for pool in each.backend.pools()
     ]
@@ -92,7 +92,7 @@ def _go_on(backend: str) -> None:
 def _write(each: Configured, stats: PoolStats) -> None:
     reserved = stats.total * each.reserved_percentage // 100
     Pool.objects.filter(pk=f"{each.name}#{stats.name}").update(
-        availability_zone=each.availability_zone,
+        availability_zone=_zone(each),
         total_gb=stats.total / GIB,
         free_gb=stats.free / GIB,
         provisioned_gb=stats.provisioned / GIB,
@@ -106,6 +106,10 @@ def _write(each: Configured, stats: PoolStats) -> None:
         down_since=None,
         down_reason="",
     )
+
+
+def _zone(each: Configured) -> str:
+    return each.availability_zone or settings.AVAILABILITY_ZONE
 
 
 def _promisable(left: int, ratio: float) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
 
 from lifecycle import local
 from sync import history, orphans, pools, stacks, storage
@@ -28,21 +29,21 @@ def sweep(**_: object) -> None:
 @shared_task(name="sync.watch_stacks", **TICK)
 def watch_stacks(**_: object) -> None:
     """Wake the bays whose stack has moved."""
-    if local.may_claim():
+    if local.may_claim() and settings.CLOUD_VARIABLES:
         stacks.watch()
 
 
 @shared_task(name="sync.observe_drift", **TICK)
 def observe_drift(**_: object) -> None:
     """Record the health of settled bays."""
-    if local.may_claim():
+    if local.may_claim() and settings.CLOUD_VARIABLES:
         stacks.drift()
 
 
 @shared_task(name="sync.remove_orphans", **TICK)
 def remove_orphans(**_: object) -> None:
     """Delete stacks that no bay owns."""
-    if local.may_claim():
+    if local.may_claim() and settings.CLOUD_VARIABLES:
         orphans.remove_orphans()
 
 

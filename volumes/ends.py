@@ -22,15 +22,14 @@ from volumes.models import Connection, Message, Pool, Quota, Snapshot, Volume
 from volumes.models.quotas import Amounts
 from volumes.states import DELETING
 
-# Cinder's numbers of what was attempted, by which its clients look messages up.
+# Cinder's numbers of what was attempted, by which its clients look messages up. What has none there is 000.
 ACTIONS: Final = {
-    "create": "001",
-    "extend": "011",
-    "delete": "007",
-    "revert": "012",
-    "snapshot": "013",
-    "attach": "002",
-    "detach": "004",
+    ("volume", "create"): "008",
+    ("volume", "extend"): "007",
+    ("volume", "attach"): "002",
+    ("volume", "detach"): "004",
+    ("snapshot", "create"): "009",
+    ("snapshot", "delete"): "010",
 }
 
 
@@ -44,6 +43,7 @@ def tell(row: Volume | Snapshot | Connection, action: str, operation: uuid.UUID 
     """Leave a message for the user about work that failed; a connection's is about its volume."""
     about = row.volume if isinstance(row, Connection) else row
     kind = "VOLUME" if isinstance(about, Volume) else "VOLUME_SNAPSHOT"
+    number = ACTIONS.get((about.machine.name, action), "000")
     requests = Operation.objects.filter(pk=operation) if operation else Operation.objects.none()
     request_id = requests.values_list("request_id", flat=True).first()
     Message.objects.create(
@@ -51,8 +51,8 @@ def tell(row: Volume | Snapshot | Connection, action: str, operation: uuid.UUID 
         request_id=request_id or "",
         resource_type=kind,
         resource_id=about.pk,
-        action_id=ACTIONS[action],
-        event_id=f"VOLUME_{kind}_{ACTIONS[action]}_001",
+        action_id=number,
+        event_id=f"VOLUME_{kind}_{number}_001",
         user_message=f"{action} {about.machine.name}: {row.status_reason}"[:2000],
         guaranteed_until=Now() + timedelta(days=settings.MESSAGE_DAYS),
     )
@@ -89,7 +89,7 @@ VOLUME_ENDS: Mapping[str, End[Volume]] = {
 }
 SNAPSHOT_ENDS: Mapping[str, End[Snapshot]] = {
     "deleted": _snapshot_deleted,
-    "create_failed": lambda found, failed: tell(failed, "snapshot", found.operation_id),
+    "create_failed": lambda found, failed: tell(failed, "create", found.operation_id),
     "delete_failed": lambda found, failed: tell(failed, "delete", found.operation_id),
 }
 

@@ -15,7 +15,6 @@ from api.problems import BadRequest, Conflict, Unavailable
 from volumes.models import Connection
 from volumes.states import CONNECTED, CONNECTION, ERROR_DISCONNECTING
 
-WAIT: Final = 20.0  # seconds, where the setting CONNECT_WAIT does not say otherwise
 FIRST: Final = 0.005  # seconds until the second look; each pause is longer than the one before
 LONGEST: Final = 0.1
 GROWTH: Final = 1.4
@@ -27,7 +26,7 @@ def at_rest(way: QuerySet[Connection]) -> Connection | None:
 
     :raises Unavailable: that takes longer than CONNECT_WAIT, or the back-end does not answer.
     """
-    end = time.monotonic() + getattr(settings, "CONNECT_WAIT", WAIT)
+    end = time.monotonic() + settings.CONNECT_WAIT
     pause = FIRST
     while (row := way.first()) is not None and row.status in CONNECTION.busy:
         if row.retries >= TRIES or time.monotonic() > end:

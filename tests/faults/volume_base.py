@@ -129,8 +129,8 @@ class VolumeFaultCase(NodesTestCase):
     def clone(self, source: Volume | Snapshot, **how: Any) -> Volume:
         """Have a clone accepted."""
         key = "snapshot_id" if isinstance(source, Snapshot) else "source_volid"
-        how = {"size": None, key: str(source.pk), **how}
-        return self.create(source.backend, **how)
+        wish: dict[str, Any] = {"size": None, key: str(source.pk), **how}
+        return self.create(source.backend, **wish)
 
     def act(self, volume: Volume, name: str, body: object = None, **how: Any) -> Any:
         return self.ask("POST", f"volumes/{volume.pk}/action", {name: body}, **how)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from typing import Any
 
 from django.core.management import call_command
 
@@ -39,7 +40,7 @@ class VolumeRaceCase(RaceTestCase):
         self.assertEqual(list(invariants.violations(with_heat=False, with_storage=False)), [])
         call_command("flush", verbosity=0, interactive=False, stdout=io.StringIO())
 
-    def outcomes(self, *racers) -> list:
+    def outcomes(self, *racers) -> list[Any]:
         """Race; whoever lost was refused in the API's words, and by nothing else."""
         results = self.race(*racers)
         broken = [r for r in results if isinstance(r, Exception) and not isinstance(r, REFUSALS)]

@@ -83,10 +83,10 @@ class Stored:
             TASKS[model](pk=str(row.pk))
         return model.objects.filter(pk=row.pk).first()
 
-    def create(self, size: int | None = 1, **wish: Any) -> Volume:
+    def create(self, size: int | None = 1, **wish: Any) -> Any:
         return self.work(volumes.create(self.by, "", Wish(size=size, **wish)))
 
-    def snap(self, volume: Volume, **how: Any) -> Snapshot:
+    def snap(self, volume: Volume, **how: Any) -> Any:
         return self.work(snapshots.create(self.by, "", volume, **how))
 
     def write(self, volume: Volume, data: bytes, at: int = 0) -> None:

@@ -24,8 +24,8 @@ class AttachBudgets(BudgetCase):
         self.within(9, "POST", "/attachments", body, expected=200)
         way = {"connector": {"host": "h1"}}
         with override_settings(CONNECT_WAIT=0):  # the last statement is the first look at the connection
-            body = {"attachment": {"volume_uuid": str(self.a_volume().pk), **way}}
-            self.within(13, "POST", "/attachments", body, expected=503)
+            asked = {"attachment": {"volume_uuid": str(self.a_volume().pk), **way}}
+            self.within(13, "POST", "/attachments", asked, expected=503)
             self.within(13, "PUT", f"/attachments/{self.reserved().pk}", {"attachment": way}, expected=503)
         self.within(11, "DELETE", f"/attachments/{self.reserved().pk}", expected=200)
         self.within(1, "GET", f"/attachments/{self.reserved().pk}", expected=200)

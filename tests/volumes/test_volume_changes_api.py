@@ -51,7 +51,7 @@ class DeleteTests(VolumesCase):
     def test_its_snapshots_go_with_it_or_keep_it(self):
         volume = self.a_volume()
         snapshot = self.a_snapshot(volume)
-        self.refused(self.delete(f"/volumes/{volume.pk}"), 400, "it has 1 snapshots")
+        self.refused(self.delete(f"/volumes/{volume.pk}"), 400, "its snapshots would be left: 1")
         self.ok(self.delete(f"/volumes/{volume.pk}?cascade=True"), 202)
         self.assertEqual(Snapshot.objects.get(pk=snapshot.pk).status, "deleting")
 

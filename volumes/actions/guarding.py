@@ -67,7 +67,9 @@ def locked(row: R) -> R:
     """
     found = type(row)._default_manager.select_for_update(of=("self",)).select_related("type")  # noqa: SLF001
     there = found.filter(pk=row.pk).first()
-    if there is None:
+    if (
+        there is None or there.project_id != row.project_id
+    ):  # it may have been given to another project meanwhile
         raise NotFound(f"{type(row).__name__} {row.pk} could not be found.")
     return there
 

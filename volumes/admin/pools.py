@@ -1,5 +1,4 @@
 """The page of a pool: what is promised of it, how old that is, why it takes nothing; and its back-end's buttons."""
-# ruff: noqa: ARG002 - Django's signatures
 
 from __future__ import annotations
 

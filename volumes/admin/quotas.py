@@ -1,5 +1,4 @@
 """The pages of quotas: an operator edits the limits; what is used only the system writes."""
-# ruff: noqa: ARG002 - Django's signatures
 
 from __future__ import annotations
 

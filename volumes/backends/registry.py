@@ -2,7 +2,7 @@
 
     [backends.fast]
     driver = "directory"            # or a dotted path to a class
-    availability_zone = "nova"
+    availability_zone = "nova"      # default: the installation's
     over_provisioning = 20.0        # how many times its free room a pool may promise
     reserved_percentage = 0         # of each pool, kept free
     capabilities = { tier = "ssd" } # what to report beside what the driver does
@@ -82,7 +82,7 @@ def _configured(name: str, table: Any, path: Path) -> Configured:
         raise ValueError(f"{where}: is no table.")  # noqa: TRY004 (a mistake in a file)
     options = Options(table, where)
     driver = _driver(options)
-    zone = options.text("availability_zone", "nova")
+    zone = options.text("availability_zone", "")
     ratio = options.number("over_provisioning", 20.0, least=1)
     reserved = options.whole("reserved_percentage", 0, least=0, most=100)
     capabilities = options.table("capabilities")

@@ -74,6 +74,9 @@ class QuotaClass(models.Model):
     name = models.CharField(max_length=255, primary_key=True)
     limits = models.JSONField(default=dict, blank=True)
 
+    class Meta:
+        verbose_name_plural = "quota classes"
+
     def __str__(self) -> str:
         return self.name
 
@@ -144,11 +147,12 @@ class Quota(models.Model):
         if row is None:
             Quota.objects.bulk_create([Quota(project_id=project_id)], ignore_conflicts=True)
             row = swap(cls, room, pk=project_id, values=values)
-        if row is None:
-            raise cls.objects.get(pk=project_id).over(amounts, defaults)
-        per_volume = row.limit("per_volume_gigabytes", defaults)
+        found = row or cls.objects.get(pk=project_id)
+        per_volume = found.limit("per_volume_gigabytes", defaults)
         if 0 <= per_volume < largest:
             raise TooLarge(largest, per_volume)
+        if row is None:
+            raise found.over(amounts, defaults)
         if type_id is not None and row.counts_apart(type_id, defaults, amounts):
             TypeQuota.reserve(project_id, type_id, amounts, defaults)
 

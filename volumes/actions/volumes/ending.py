@@ -48,7 +48,9 @@ def delete(
         refuse_readers(volume, event)
         children = list(volume.snapshots.select_for_update().order_by("pk"))
         if children and not cascade:
-            raise WrongState(f"Cannot {event} volume {volume.pk}: it has {len(children)} snapshots.")
+            raise WrongState(
+                f"Cannot {event} volume {volume.pk}: its snapshots would be left: {len(children)}."
+            )
         for child in children:
             if child.project_id != volume.project_id and not by.is_admin:
                 raise WrongState(f"Cannot {event} volume {volume.pk}: another project has a snapshot of it.")

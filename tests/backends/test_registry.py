@@ -35,7 +35,7 @@ class RegistryTests(unittest.TestCase):
             (fast.availability_zone, fast.over_provisioning, fast.reserved_percentage), ("z1", 3, 5)
         )
         self.assertEqual(fast.capabilities, {"tier": "ssd", "online": True})
-        self.assertEqual((slow.availability_zone, slow.over_provisioning), ("", 20))
+        self.assertEqual((slow.availability_zone, slow.over_provisioning), (None, 20))
         self.assertIsInstance(slow.backend, DirectoryBackend)
         self.assertEqual((fast.backend.name, list(fast.backend.pools())), ("fast", ["a"]))
         self.assertEqual(fast.backend.stats()[0].provisioned, 0)

@@ -37,14 +37,17 @@ class ProcessTests(VolumeFaultCase):
         return worker.pk
 
     def awake(self, node: WholeNode, worker: uuid.UUID) -> None:
-        """Let the frozen worker go on, and wait until it has come to see that it is too late."""
-        send(node.worker_tree(), signal.SIGCONT)
-        self.await_(
-            lambda: (
-                Node.objects.filter(pk=worker, stale_refused__gt=0).exists() or node.said("double prevented")
-            ),
-            "its late write is refused",
-        )
+        """Let the frozen worker go on, and wait until it has come to see that it is too late, or was ended for that."""
+        _, *children = tree = node.worker_tree()
+        send(tree, signal.SIGCONT)
+
+        def over() -> bool:
+            refused = Node.objects.filter(pk=worker, stale_refused__gt=0).exists()
+            # Or the time limit of a step came first.
+            timed_out = node.said("SoftTimeLimitExceeded") or not all(map(runs, children))
+            return refused or timed_out or node.said("double prevented")
+
+        self.await_(over, "its late write is refused")
 
     def test_a_frozen_worker_wakes_after_the_user_has_written_and_changes_no_byte(self) -> None:
         volume, snapshot, old, new = self.old_and_new()

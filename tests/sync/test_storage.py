@@ -43,7 +43,7 @@ class StorageCase(Stored, TestCase):
         (self.root / "fast" / "volumes" / str(volume.pk)).write_bytes(b"back again")
 
     def deleted(self) -> Volume:
-        volume = self.create()
+        volume: Volume = self.create()
         self.work(volumes.delete(self.by, "", volume))
         return volume
 

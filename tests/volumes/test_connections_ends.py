@@ -88,11 +88,21 @@ class EndTests(ConnectedCase):
     def test_a_disconnect_that_fails_keeps_the_volume_and_can_be_asked_for_again(self):
         volume = self.a_volume()
         mine = self.attached(volume)["id"]
-        with override_settings(CONNECT_WAIT=0):
-            self.refused(self.remove(mine, by="alice"), 503)
+        results = []
+
+        def ask():
+            try:
+                results.append(self.remove(mine, by="alice"))
+            finally:
+                connection.close()
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        self.wait_for(lambda: Connection.objects.filter(status="disconnecting").exists())
         Connection.objects.update(deadline_at="2020-01-01T00:00Z")  # so that the next claim gives it up
         with worker():
-            self.refused(self.remove(mine, by="alice"), 400, "cannot be disconnected", "Deadline passed")
+            thread.join()
+        self.refused(results[0], 400, "cannot be disconnected", "Deadline passed")
         self.assertEqual(self.states(volume), ("detaching", ["error_detaching"], ["error_disconnecting"]))
         self.assertIn("Deadline", Message.objects.get(resource_id=volume.pk).user_message)
         self.refused(self.ask("DELETE", f"/volumes/{volume.pk}"), 400)

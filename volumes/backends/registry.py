@@ -42,7 +42,7 @@ class Configured:
 
     name: str
     backend: Backend
-    availability_zone: str
+    availability_zone: str | None  # the installation's own where the file names none
     over_provisioning: float
     reserved_percentage: int
     capabilities: Mapping[str, Any]
@@ -82,7 +82,7 @@ def _configured(name: str, table: Any, path: Path) -> Configured:
         raise ValueError(f"{where}: is no table.")  # noqa: TRY004 (a mistake in a file)
     options = Options(table, where)
     driver = _driver(options)
-    zone = options.text("availability_zone", "")
+    zone = options.optional_text("availability_zone")
     ratio = options.number("over_provisioning", 20.0, least=1)
     reserved = options.whole("reserved_percentage", 0, least=0, most=100)
     capabilities = options.table("capabilities")

@@ -20,7 +20,7 @@ PEER_ONE = "202/s (c=16), 8 / 15 ms, 8.6 ms"
 
 def measure_lists(running: Stack, report: Report, rows: int, finished: int) -> None:
     """Measure lists of 100 out of 10,000 and of `rows`, one volume of many, and claims beside `finished` rows."""
-    os.environ.update(running.env)
+    os.environ.update(running.env, DJANGO_SETTINGS_MODULE="project.settings")
     from bench import filling  # noqa: PLC0415 - Django's settings read the environment
 
     bench = Bench(running)

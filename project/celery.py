@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 
 from celery import Celery, signals
+from django.db import close_old_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
@@ -20,6 +22,14 @@ app.steps["worker"].add("workers.bootsteps:LeaseKeeper")
 app.steps["consumer"].add("volumes.serving:QueueKeeper")
 app.Task.Strategy = "workers.strategy:careful"
 app.autodiscover_tasks()
+# Celery would open a new database connection for each task, which costs more than all else in a step. Kept ones are
+# looked after as Django does it between requests: one that is broken or old is replaced before it is used.
+app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize
+
+
+@signals.task_prerun.connect
+def _look_after_connections(**_: object) -> None:
+    close_old_connections()
 
 
 @signals.beat_init.connect

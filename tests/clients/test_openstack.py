@@ -1,4 +1,4 @@
-"""What users type, and what they are told."""
+"""What users of bays type, and what they are told."""
 
 from __future__ import annotations
 
@@ -6,92 +6,96 @@ from bays.models import Bay
 from lifecycle.models import Operation
 from tests.clients.base import ClientCase
 
-TEMPLATE = ("--coe", "demo", "--image", "image", "--external-network", "public")
+SERVICES = {  # where each is, and its microversions
+    "identity": ("identity", ("", "")),
+    "container-infra": ("container-infra/v1", ("1.1", "1.10")),
+    "block-storage": ("volume/v3", ("3.0", "3.71")),
+}
 
 
 class OpenstackTests(ClientCase):
     def test_it_logs_in_and_finds_the_services(self):
-        token = self.told("token", "issue")
+        token = self.told("token issue")
         self.assertEqual(set(token), {"expires", "id", "project_id", "user_id"})
-        catalog = {row["Name"] + ":" + row["Type"]: row["Endpoints"] for row in self.told("catalog", "list")}
-        self.assertEqual(set(catalog), {"roadstead:identity", "roadstead:container-infra"})
-        endpoints = catalog["roadstead:container-infra"]
-        self.assertEqual({one["interface"] for one in endpoints}, {"public", "internal", "admin"})
-        self.assertEqual({one["url"] for one in endpoints}, {f"{self.url}/container-infra/v1"})
-        versions = {row["Service Type"]: row for row in self.told("versions", "show")}
-        bays = next(row for kind, row in versions.items() if kind.startswith("container"))
+        catalog = {row["Name"] + ":" + row["Type"]: row["Endpoints"] for row in self.told("catalog list")}
+        self.assertEqual(set(catalog), {f"roadstead:{kind}" for kind in SERVICES})
+        for kind, (path, _) in SERVICES.items():
+            endpoints = catalog[f"roadstead:{kind}"]
+            self.assertEqual({one["interface"] for one in endpoints}, {"public", "internal", "admin"})
+            self.assertEqual({one["url"] for one in endpoints}, {f"{self.url}/{path}"})
+        found = {row["Service Type"].removesuffix("-management"): row for row in self.told("versions show")}
         self.assertEqual(
-            (bays["Status"], bays["Min Microversion"], bays["Max Microversion"]), ("CURRENT", "1.1", "1.10")
+            {
+                kind: (row["Status"], row["Min Microversion"] or "", row["Max Microversion"] or "")
+                for kind, row in found.items()
+            },
+            {
+                kind.removesuffix("-infra"): ("CURRENT", *microversions)
+                for kind, (_, microversions) in SERVICES.items()
+            },
         )
-        complaint = self.openstack("token", "issue", OS_PASSWORD="wrong", fails=True)
-        self.assertIn("401", complaint)
+        self.assertIn("401", self.openstack("token", "issue", OS_PASSWORD="wrong", fails=True))
 
     def test_the_life_of_a_template_and_a_cluster(self):
         made = self.told(
-            "coe", "cluster", "template", "create", "tiny", *TEMPLATE, "--labels", "boot_seconds=0"
+            "coe cluster template create tiny --coe demo --image image --external-network public",
+            "--labels boot_seconds=0",
         )
         self.assertEqual((made["name"], made["coe"], made["labels"]), ("tiny", "demo", {"boot_seconds": "0"}))
-        (listed,) = self.told("coe", "cluster", "template", "list")
+        (listed,) = self.told("coe cluster template list")
         self.assertEqual((listed["uuid"], listed["name"]), (made["uuid"], "tiny"))
-        self.openstack(
-            "coe",
-            "cluster",
-            "template",
-            "update",
-            "tiny",
-            "--dns-nameserver",
-            "8.8.4.4",
-            "--label",
-            "boot_seconds=1",
-        )
-        shown = self.told("coe", "cluster", "template", "show", "tiny")
+        self.typed("coe cluster template update tiny --dns-nameserver 8.8.4.4 --label boot_seconds=1")
+        shown = self.told("coe cluster template show tiny")
         self.assertEqual((shown["uuid"], shown["dns_nameserver"]), (made["uuid"], "8.8.4.4"))
         self.assertEqual(shown["labels"], {"boot_seconds": "1"})
 
-        said = self.openstack(
-            "coe", "cluster", "create", "one", "--cluster-template", "tiny", "--node-count", "1"
-        )
+        said = self.typed("coe cluster create one --cluster-template tiny --node-count 1")
         bay_id = str(Bay.objects.get(name="one").pk)
         self.assertIn(f"Request to create cluster {bay_id} accepted", said)
-        complaint = self.openstack("coe", "cluster", "template", "delete", "tiny", fails=None)
+        complaint = self.typed("coe cluster template delete tiny")
         self.assertIn("referenced by bays", complaint)
         self.assertIn("409", complaint)
         self.await_status(bay_id, "CREATE_COMPLETE")
-        (row,) = self.told("coe", "cluster", "list")
+        (row,) = self.told("coe cluster list")
         self.assertEqual(
             (row["uuid"], row["name"], row["status"], row["node_count"], row["health_status"]),
             (bay_id, "one", "CREATE_COMPLETE", 1, "HEALTHY"),
         )
-        self.assertIn(
-            "| CREATE_COMPLETE |",
-            self.openstack("coe", "cluster", "list", "--sort-key", "name", "--limit", "5"),
-        )
-        shown = self.told("coe", "cluster", "show", "one")
+        self.assertIn("| CREATE_COMPLETE |", self.typed("coe cluster list --sort-key name --limit 5"))
+        shown = self.told("coe cluster show one")
         self.assertEqual((shown["status"], shown["cluster_template_id"]), ("CREATE_COMPLETE", made["uuid"]))
         self.assertRegex(shown["api_address"], r"^https://10\.")
         self.assertEqual(len(shown["node_addresses"]), 1)
 
-        said = self.openstack("coe", "cluster", "resize", "one", "0")
+        said = self.typed("coe cluster resize one 0")
         self.assertIn("Request to resize cluster one has been accepted", said)
         complaint = self.openstack("coe", "cluster", "update", "one", "--node-count", "0", fails=True)
         self.assertIn("whose status is UPDATE_IN_PROGRESS", complaint)
         self.await_status(bay_id, "UPDATE_COMPLETE")
-        said = self.openstack("coe", "cluster", "update", "one", "--node-count", "0")
+        said = self.typed("coe cluster update one --node-count 0")
         self.assertIn("Request to update cluster one has been accepted", said)
         self.await_status(bay_id, "UPDATE_COMPLETE")
         self.assertEqual(Bay.objects.get().node_count, 0)
 
-        for words, said in (
-            (("create", "two", "--cluster-template", "large"), "large could not be found"),
-            (("update", "one", "--node-count", "1", "--rollback"), "rollback is not offered"),
-        ):
-            self.assertIn(said, self.openstack("coe", "cluster", *words, fails=True))
-        complaint = self.openstack("coe", "cluster", "delete", "one", user="reader", fails=None)
-        self.assertIn("bay:delete", complaint)
+        self.complains("coe cluster create two --cluster-template large", of="large could not be found")
+        self.complains("coe cluster update one --node-count 1 --rollback", of="rollback is not offered")
+        self.complains("coe cluster delete one", user="reader", of="bay:delete")
 
-        self.openstack("coe", "cluster", "delete", "one")
+        self.typed("coe cluster delete one")
         self.await_status(bay_id, None)
-        self.assertEqual(self.told("coe", "cluster", "list"), [])
-        self.openstack("coe", "cluster", "template", "delete", "tiny")
+        self.assertEqual(self.told("coe cluster list"), [])
+        self.typed("coe cluster template delete tiny")
+        self.assertEqual(self.told("coe cluster template list"), [])
         ended = set(Operation.objects.values_list("action", "state"))
         self.assertEqual(ended, {("create", "COMPLETE"), ("update", "COMPLETE"), ("delete", "COMPLETE")})
+
+    def await_status(self, bay_id: str, status: str | None) -> None:
+        """Return once the bay has the status, or is gone; fail once it rests in another one."""
+
+        def there() -> bool:
+            found = Bay.objects.filter(pk=bay_id).values_list("status", flat=True).first()
+            if found and "FAILED" in found:
+                self.fail(f"{found}, not {status}\n{self.tail()}")
+            return found == status
+
+        self.until(there, f"bay {bay_id} is {status or 'gone'}")

@@ -14,7 +14,7 @@ import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404
-from psycopg2.errors import ForeignKeyViolation
+from psycopg2.errors import DeadlockDetected, ForeignKeyViolation
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
@@ -212,6 +212,9 @@ def translate(exc: Exception) -> Problem | None:  # noqa: C901, PLR0911 (a table
         case IntegrityError() if isinstance(exc.__cause__, ForeignKeyViolation):
             logger.warning("something was removed while it was being referred to", exc_info=exc)
             return Conflict("Something that the request refers to was removed meanwhile. Look again.")
+        case OperationalError() if isinstance(exc.__cause__, DeadlockDetected):
+            logger.warning("two requests waited for each other", exc_info=exc)
+            return Conflict("The request and another one were in each other's way. Try again.")
         case OperationalError() | InterfaceError():
             logger.error("database unavailable", exc_info=exc)
             return Unavailable(

@@ -111,6 +111,8 @@ def change(
     called_off: dict[str, object] = {**leases.at_rest(type(row), to or "", reason), "epoch": F("epoch") + 1}
     if to is None:
         del called_off["status"]
+        if not reason:  # what it said of itself still holds
+            del called_off["status_reason"]
     called_off |= values or {}
     return _swap(row, event, asked, name=name, values=called_off, guard=guard, unchanged=unchanged)
 

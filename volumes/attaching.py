@@ -79,11 +79,11 @@ def end_of(found: Connection, gone: Connection) -> None:
 def connect_failed(found: Connection, failed: Connection) -> None:
     """Tell the attachments that waited for the connection, in the transaction that gives it up.
 
-    Those that had it before, for reading, are not concerned.
+    Those that had it before, for reading, are not concerned if it was made anew for one that writes.
     """
     volume = _locked(failed)
     waiting = Attachment.objects.filter(connection=failed, status=ATTACHING)
-    if failed.info is not None:
+    if failed.info is not None and not failed.read_only:
         waiting = waiting.exclude(mode=RO)
     if waiting.update(status=ERROR_ATTACHING) and volume.status in ATTACHED:
         settle(volume, "attach_failed", _asked(found, volume), _left(volume))

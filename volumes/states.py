@@ -62,7 +62,7 @@ VOLUME = Machine(
     requests=[
         Request("delete", on(AVAILABLE, *FAILED), DELETING),
         Request("force_delete", ANYWHERE - {DELETING}, DELETING, drawn=False),
-        Request("extend", on(AVAILABLE, IN_USE), EXTENDING),
+        Request("extend", on(AVAILABLE, IN_USE, ERROR_EXTENDING), EXTENDING),
         Request("revert", on(AVAILABLE), REVERTING),
     ],
     outcomes=[

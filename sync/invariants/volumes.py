@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Iterator
 
 from django.conf import settings
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef
 
 from sync.storage import Kind, look
 from volumes import storage
-from volumes.models import Pool, Quota, Snapshot, TypeQuota, Volume
+from volumes.models import Connection, Pool, Quota, Snapshot, TypeQuota, Volume
 from volumes.models.quotas import COUNTED
-from volumes.states import AVAILABLE, DELETING, EXTENDING, IN_USE, REVERTING
+from volumes.states import AVAILABLE, CREATING, DELETING, EXTENDING, IN_USE, REVERTING
 
 Owner = tuple[str, uuid.UUID | None]  # a project, or a project and a type
 
@@ -72,15 +72,29 @@ def nothing_written_is_read() -> Iterator[str]:
                 yield f"{model.machine.name} {source.pk} has {count} readers"
             if source.status in {DELETING, EXTENDING, REVERTING}:
                 yield f"{model.machine.name} {source.pk} is {source.status} while it is being read"
+    yield from _writers_to_what_is_copied()
+
+
+def _writers_to_what_is_copied() -> Iterator[str]:
+    """While a volume is copied piece by piece no host is connected to it for writing."""
+    instant = [pool.pk for pool in Pool.objects.all() if pool.capabilities.get("instant_copies")]
+    clones = Volume.objects.filter(reads_volume=OuterRef("volume"))
+    snapshots = Snapshot.objects.filter(volume=OuterRef("volume"), status=CREATING)
+    writers = Connection.objects.filter(Exists(clones) | Exists(snapshots), read_only=False)
+    for way in writers:
+        if way.pool_id not in instant:
+            yield f"volume {way.volume_id} is being copied while host {way.host} is {way.status} to it for writing"
 
 
 def attachments_agree_with_volumes() -> Iterator[str]:
-    """A volume that has attachments shows it, and one that has none is not shown in use."""
+    """A volume that has attachments or connections shows it, and one without attachments is not shown in use."""
     shown = {AVAILABLE: 0, IN_USE: 1}
     rows = Volume.objects.filter(status__in=shown).annotate(count=Count("attachments"))
     for volume in rows:
         if min(volume.count, 1) != shown[volume.status]:
             yield f"volume {volume.pk} is {volume.status} and has {volume.count} attachments"
+    for way in Connection.objects.filter(volume__status=AVAILABLE):
+        yield f"volume {way.volume_id} is {AVAILABLE} and host {way.host} is {way.status} to it"
 
 
 def one_file_per_row() -> Iterator[str]:

@@ -87,6 +87,7 @@ class ClientCase(TransactionTestCase):
             "ROADSTEAD_BACKENDS": str(state.write("backends.toml", BACKENDS.format(home=cls.home))),
             "ROADSTEAD_SERVES": "fast,slow",
             "WORKER_CONCURRENCY": "2",
+            "API_PROCESSES": "1",  # each remembers for a second what pools are like: one does not contradict itself
         }
         cls.log = state.log("node")
         node = Child("node", argv, told, log=cls.log, cwd=ROOT)
@@ -116,7 +117,7 @@ class ClientCase(TransactionTestCase):
         return self._run("cinder", *words, environment=self.knows(user, project, **told), fails=fails)
 
     def _run(self, program: str, *words: str, environment: dict[str, str], fails: bool) -> str:
-        argv = [CLIENTS.path / "bin" / program, *words]
+        argv = [str(CLIENTS.path / "bin" / program), *words]
         done = subprocess.run(
             argv, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
         )
@@ -148,6 +149,14 @@ class ClientCase(TransactionTestCase):
         first = next((n for n, line in enumerate(lines) if line[:1] in {"{", "["}), None)
         self.assertIsNotNone(first, f"{words}\n{said}\n{self.tail()}")
         return json.loads("\n".join(lines[first:]))
+
+    def asked(self, *words: str) -> Any:
+        """Type a command as an admin and return what it says."""
+        return self.told(*words, user="admin")
+
+    def bid(self, *words: str) -> None:
+        """Type a command as an admin that prints nothing when it has done its work."""
+        self.quiet(*words, user="admin")
 
     def complains(self, *words: str, of: str, **who: str) -> None:
         """Type a command that is refused, with these words among others."""

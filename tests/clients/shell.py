@@ -48,7 +48,7 @@ class Shell:
         end = next(self._ends)
         self._process.stdin.write(f"{line}\n!echo {end}\n")
         self._process.stdin.flush()
-        said = []
+        said: list[str] = []
         late = threading.Timer(self._patience, self._process.kill)
         late.start()
         try:

@@ -6,8 +6,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase, override_settings
 
@@ -70,6 +72,7 @@ class ConnectedCase(Stored, TransactionTestCase):
 
     def setUp(self):
         self.set_up_storage(self)
+        make.node(serves=settings.SERVES, ttl=timedelta(hours=1))  # as its heartbeat would say
         self.blue, self.red = (Project.objects.create(name=name) for name in ("blue", "red"))
         people = {"alice": Role.ADMIN, "bob": Role.MEMBER, "carol": Role.READER, "eve": Role.MEMBER}
         for name, role in people.items():

@@ -136,10 +136,16 @@ class StepTests(StepCase):
         volume = self.a_volume()
         before = self.rows()
         self.does(volume, "os-detach")
-        self.does(volume, "os-detach", {"attachment_id": OTHER})
         self.assertEqual(self.rows(), before)
-        left = self.a_volume("detaching")
-        self.assertEqual(self.does(left, "os-detach", {"attachment_id": OTHER}), "available")
+        self.assertEqual(self.does(self.a_volume("detaching"), "os-detach"), "available")
+
+    def test_an_attachment_that_is_not_there_is_404_and_nothing_is_freed(self):
+        used = self.a_volume()
+        self.does(used, "os-attach", DISK)
+        for volume in (used, self.a_volume(), self.a_volume("detaching")):
+            before = self.rows()
+            self.refused(self.act(volume, "os-detach", {"attachment_id": OTHER}), 404, OTHER)
+            self.assertEqual(self.rows(), before)
 
     def test_bad_bodies_are_refused_and_change_nothing(self):
         volume = self.a_volume()
@@ -222,7 +228,7 @@ class ForceTests(StepCase):
             self.does(volume, "os-attach", {**DISK, "instance_uuid": server})
         self.refused(self.act(volume, "os-force_detach", {}, by="alice"), 400, "say which")
         unknown = {"attachment_id": "0" * 32}
-        self.refused(self.act(volume, "os-force_detach", unknown, by="alice"), 400, "no attachment")
+        self.refused(self.act(volume, "os-force_detach", unknown, by="alice"), 404, "no attachment")
 
     def test_an_ordinary_detach_leaves_what_failed_as_it_is(self):
         volume = self.a_volume()

@@ -156,8 +156,10 @@ class WithdrawTests(TransferCase):
         volume = self.a_volume()
         offer = self.offered(volume)
         self.ok(self.act(volume, "os-reset_status", {"status": "error"}, by="alice"), 202)
-        self.ok(self.ask("DELETE", f"{OLD}/{offer['id']}"), 202)
+        self.refused(self.ask("DELETE", f"{OLD}/{offer['id']}"), 404)  # the reset has ended the offer
         self.assertEqual(Volume.objects.get(pk=volume.pk).status, "error")
+        self.ok(self.act(volume, "os-reset_status", {"status": "available"}, by="alice"), 202)
+        self.offered(volume)
 
     def test_an_offered_volume_is_not_deleted_except_by_force(self):
         volume = self.a_volume()

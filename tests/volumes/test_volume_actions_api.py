@@ -128,7 +128,7 @@ class OperatorTests(VolumesCase):
         return self.act(volume, "os-reset_status", body, by="alice")
 
     def test_a_reset_sets_the_status_and_says_who_and_why(self):
-        volume = self.a_volume("creating")
+        volume = self.a_volume()
         for status in ("error", "available", "maintenance", "in-use", "creating", "deleting", "extending"):
             self.ok(self.reset(volume, status=status, reason="ticket 12"), 202)
             self.assertEqual(self.ok(self.get(f"/volumes/{volume.pk}"))["volume"]["status"], status)
@@ -142,8 +142,27 @@ class OperatorTests(VolumesCase):
     def test_a_reset_calls_off_the_extend_under_way_and_gives_back_its_room(self):
         volume = self.a_volume(size=1)
         self.ok(self.act(volume, "os-extend", {"new_size": 9}), 202)
-        self.ok(self.reset(volume, status="available"), 202)
+        self.refused(self.reset(volume, status="available"), 400, "its extend has not come to an end")
+        self.ok(self.reset(volume, status="error_extending"), 202)
         self.assertEqual((Quota.objects.get().gigabytes, Pool.objects.get().allocated_gb), (1, 1))
+        # A worker that was only frozen may still make it larger: it is not called usable by way of another status.
+        self.ok(self.reset(volume, status="error"), 202)
+        self.refused(self.reset(volume, status="available"), 400, "may still take effect")
+        self.ok(self.reset(volume, status="error_extending"), 202)
+        self.refused(self.act(volume, "os-extend", {"new_size": 5}), 400, "at least that")
+        self.ok(self.act(volume, "os-extend", {"new_size": 9}), 202)
+        self.assertEqual((Quota.objects.get().gigabytes, Pool.objects.get().allocated_gb), (9, 9))
+
+    def test_what_was_never_made_is_not_called_usable(self):
+        volume, source = self.a_volume("creating"), self.a_volume()
+        snapshot = make.snapshot(source, "creating")
+        self.refused(self.reset(volume, status="available"), 400, "its creation has not come to an end")
+        self.ok(self.reset(volume, status="error"), 202)
+        self.refused(self.reset(volume, status="in-use"), 400, "its creation has not come to an end")
+        path = f"/snapshots/{snapshot.pk}/action"
+        for status, code in (("available", 400), ("error", 202), ("available", 400)):
+            answer = self.ask("POST", path, {"os-reset_status": {"status": status}}, by="alice")
+            self.assertEqual(answer.status_code, code, answer.content)
 
     def test_a_forced_delete_gives_back_what_the_extend_under_way_would_have_added(self):
         volume = self.a_volume(size=1)

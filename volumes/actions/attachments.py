@@ -94,7 +94,8 @@ def update(by: Caller, request_id: str, attachment: Attachment, connector: Conne
     """Have the attachment's host connected. Asking again changes nothing while that goes on or when it is done.
 
     :raises WrongState: it is ending, or the volume's status does not allow it.
-    :raises Conflict: the volume is connected for another attachment, and may be only once.
+    :raises Conflict: the volume is connected for another attachment, and may be only once; or a server uses it by
+        another connector, which only a service may change.
     """
 
     def accept() -> Attachment:
@@ -202,8 +203,13 @@ def admitted_mode(volume: Volume, mode: str | None) -> str | None:
 def _connect(
     by: Caller, request_id: str, volume: Volume, attachment: Attachment, connector: Connector
 ) -> None:
-    """Join the host's connection, and write into the attachment what it becomes by that."""
+    """Join the host's connection, and write into the attachment what it becomes by that.
+
+    :raises Conflict: that would take another connection from a server that may be using it.
+    """
     old = attachment.connection
+    if old is not None and old.connector != connections.way_of(connector):
+        connections.refuse_behind_back(by, volume, [attachment])
     attachment.mode = attachment.mode or "rw"
     way = connections.join(
         by, request_id, volume, connector, read_only=attachment.mode == RO, mine=attachment if old else None

@@ -8,19 +8,28 @@ waits for the volume's. So `accepted` lets such a worker finish first, and accep
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 from django.db import OperationalError, transaction
 from psycopg2.errors import LockNotAvailable
 
 from api.problems import Conflict, Unavailable
+from identity import policy
 from identity.callers import Caller
 from lifecycle import requests
 from volumes.actions.guarding import asked
 from volumes.attaching import ENDING
 from volumes.models import Attachment, Connection, Volume
-from volumes.states import CONNECTED, CONNECTING, DISCONNECTING
+from volumes.states import (
+    CONNECTED,
+    CONNECTING,
+    CONNECTION,
+    DISCONNECTING,
+    ERROR_ATTACHING,
+    ERROR_DISCONNECTING,
+    IN_ATTACHMENT,
+)
 from volumes.tasks import advance_connection
 from workers import bell
 
@@ -68,6 +77,48 @@ def host_of(connector: Mapping[str, Any]) -> str:
     return str(connector["host"])
 
 
+def way_of(connector: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the connector says of the host."""
+    return {key: value for key, value in connector.items() if key not in OF_ATTACHMENT}
+
+
+def may_take(by: Caller) -> bool:
+    """Tell whether the caller may take a volume from a server that may be using it: a service, or an admin."""
+    return policy.allows(by, "volume:detach_of_server")
+
+
+def refuse_behind_back(by: Caller, volume: Volume, mine: Iterable[Attachment]) -> None:
+    """Refuse to take the locked volume from a server that may be using it, unless a service asks.
+
+    The server would not know. Call it within `accepted`.
+
+    :raises Conflict: naming the server.
+    """
+    if may_take(by):
+        return
+    for row in mine:
+        if row.instance_id is not None and _may_be_using(volume, row):
+            raise Conflict(
+                f"Attachment {row.pk} is used by server {row.instance_id}: detach the volume from the server there."
+            )
+
+
+def _may_be_using(volume: Volume, row: Attachment) -> bool:
+    """Tell whether the attachment's server may know a way: it says it is attached, or its host was told one.
+
+    A worker may be writing just now that the host is connected: hence the connection's lock.
+    """
+    if row.connection is not None and row.status == IN_ATTACHMENT:
+        return True
+    if row.connection is not None and row.status != ERROR_ATTACHING:
+        way = find(volume, row.connection.host)
+        return way is not None and way.info is not None
+    if row.status == IN_ATTACHMENT:  # by the older protocol, whose connections belong to no attachment
+        ways = [find(volume, way.host) for way in unowned(volume)]
+        return any(way.info is not None or way.status in CONNECTION.busy for way in ways if way)
+    return False
+
+
 def find(volume: Volume, host: str) -> Connection | None:
     """Return the locked connection of a host to the locked volume. Call it within `accepted`."""
     rows = Connection.objects.select_for_update(nowait=True, of=("self",))
@@ -95,7 +146,7 @@ def join(
 
     :raises Conflict: others of the host use it by another connector.
     """
-    way = {key: value for key, value in connector.items() if key not in OF_ATTACHMENT}
+    way = way_of(connector)
     there = find(volume, host_of(way))
     if there is None:
         return _begin(by, request_id, volume, way, read_only=read_only)
@@ -107,6 +158,9 @@ def join(
         raise Conflict(f"Host {there.host} is connected to volume {volume.pk} by another connector already.")
     if alike and there.status in {CONNECTING, CONNECTED} and (read_only or not there.read_only):
         return there
+    if not alike:
+        refuse_behind_back(by, volume, Attachment.objects.filter(volume=volume, connection=None))
+    told = shared or there.status not in {DISCONNECTING, ERROR_DISCONNECTING}
     won = requests.request(
         there,
         "connect",
@@ -115,7 +169,7 @@ def join(
         values={
             "connector": way,
             "read_only": read_only and (there.read_only or not shared),
-            "info": there.info if shared else None,
+            "info": there.info if told else None,  # until there is another: who was told may be using it
         },
     )
     bell.ring_on_commit(advance_connection, won)

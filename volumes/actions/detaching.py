@@ -10,17 +10,16 @@ from collections.abc import Collection
 
 from django.db.models.functions import Now
 
-from api.problems import BadRequest, Conflict
-from identity import policy
+from api.problems import BadRequest, NotFound
 from identity.callers import Caller
 from lifecycle import requests
 from volumes.actions import connections
 from volumes.actions.attachments import pick, together
-from volumes.actions.connections import accepted
+from volumes.actions.connections import accepted, refuse_behind_back
 from volumes.actions.guarding import as_id, asked
 from volumes.attaching import ENDING, settle
 from volumes.models import Attachment, Volume
-from volumes.states import ATTACHED, DETACHING, IN_ATTACHMENT
+from volumes.states import ATTACHED, DETACHING
 
 
 def delete(by: Caller, request_id: str, attachment: Attachment) -> None:
@@ -37,24 +36,6 @@ def delete(by: Caller, request_id: str, attachment: Attachment) -> None:
         end(by, request_id, there, [mine], rows=rows)
 
     accepted(accept)
-
-
-def refuse_behind_back(by: Caller, volume: Volume, mine: Collection[Attachment]) -> None:
-    """Refuse to take a volume from a server that may be using it, unless a service asks: the server would not know.
-
-    :raises Conflict: naming the server.
-    """
-    if policy.allows(by, "volume:detach_of_server"):
-        return
-    for row in mine:
-        if row.instance_id is None:
-            continue
-        older = connections.unowned(volume) if row.status == IN_ATTACHMENT else []
-        ways = [row.connection] if row.connection else older
-        if any(way.info is not None for way in ways):
-            raise Conflict(
-                f"Attachment {row.pk} is used by server {row.instance_id}: detach the volume from the server there."
-            )
 
 
 def end(
@@ -110,7 +91,8 @@ def detach(
 
     By force an operator does so to a volume that failed, and cuts off the `host` if no attachment needs it.
 
-    :raises BadRequest: there are several and none is named, or it is to be forced and there is none of that name.
+    :raises NotFound: there is none of that name.
+    :raises BadRequest: there are several and none is named.
     :raises Conflict: it is a server's, which must let go itself.
     """
 
@@ -119,8 +101,8 @@ def detach(
         mine = [row for row in rows if attachment_id is None or row.pk == as_id(attachment_id)]
         if len(mine) > 1:
             raise BadRequest(f"Volume {there.pk} has {len(mine)} attachments: say which by attachment_id.")
-        if force and attachment_id is not None and not mine:
-            raise BadRequest(f"Volume {there.pk} has no attachment {attachment_id[:64]}.")
+        if attachment_id is not None and not mine:
+            raise NotFound(f"Volume {there.pk} has no attachment {attachment_id[:64]}.")
         refuse_behind_back(by, there, mine)
         if force:
             ways = connections.unowned(there)

@@ -7,18 +7,21 @@ share with readers, up to a limit. A writer waits for nobody: it is refused at o
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from django.conf import settings
+from django.db.models import Q
 
 from api.problems import Busy, NotFound, WrongState
 from identity.callers import Caller
+from lifecycle.models import Event, Operation
 from lifecycle.requests import Asked
 from volumes.models import Attachment, Connection, Pool, Snapshot, Volume
-from volumes.states import CREATING, shown
+from volumes.states import ATTACHED, CALM, CREATING, ERROR_EXTENDING, shown
 
 R = TypeVar("R", Volume, Snapshot)
+USABLE = frozenset(CALM)
 SHOWN = 5  # readers named in a refusal
 
 
@@ -74,6 +77,50 @@ def locked(row: R) -> R:
     return there
 
 
+def same_owner(row: R) -> Callable[[R], None]:
+    """Return the guard of a swap: the row must still be of the project in which it was found.
+
+    :raises NotFound: (when called) it was given to another meanwhile.
+    """
+
+    def guard(found: R) -> None:
+        if found.project_id != row.project_id:
+            raise NotFound(f"{type(row).__name__} {row.pk} could not be found.")
+
+    return guard
+
+
+def refuse_unfinished(row: Volume | Snapshot, to: str) -> None:
+    """Refuse to call usable what was never made, or may still grow: its worker may only be frozen.
+
+    Our own records say so. What is gone from them is as long over as history is kept.
+
+    :raises WrongState: the row's work did not come to an end that allows `to`.
+    """
+    if to not in USABLE:
+        return
+    events = Event.objects.filter(resource_id=row.pk).order_by("-pk")
+    called_off = Q(event="reset", from_status=CREATING) | Q(event="create_failed")
+    begun = row.status == CREATING or events.filter(called_off).exists()
+    if begun and not events.filter(event="created").exists():
+        raise WrongState(
+            f"Cannot reset {row.machine.name} {row.pk} to {to}: its creation has not come to an end. Delete it."
+        )
+    if unfinished_extend(row):
+        raise WrongState(
+            f"Cannot reset {row.machine.name} {row.pk} to {to}: its extend has not come to an end and may still take "
+            f"effect. Reset it to {ERROR_EXTENDING} and extend it again."
+        )
+
+
+def unfinished_extend(row: Volume | Snapshot) -> int:
+    """Return the size (GiB) to which an extend that did not come to its end may still bring the row; 0 if none may."""
+    last = Operation.objects.filter(resource_id=row.pk, action="extend").order_by("-created_at").first()
+    if last is None or last.state == Operation.State.COMPLETE:
+        return 0
+    return int(last.params["new_size"])
+
+
 def readers_of(row: Volume | Snapshot) -> list[str]:
     """Return who reads the locked row now: clones and snapshots under way, a revert."""
     if isinstance(row, Snapshot):
@@ -116,6 +163,13 @@ def refuse_users(volume: Volume, event: str) -> None:
     ] or [f"host {host}" for host in Connection.objects.filter(volume=volume).values_list("host", flat=True)]
     if used:
         raise WrongState(f"Cannot {event} volume {volume.pk}: it is in use by {_named(used)}.")
+
+
+def is_used(volume: Volume) -> bool:
+    """Tell whether any host may be writing to the locked volume, whatever an operator has set its status to."""
+    ways = Connection.objects.filter(volume=volume).values_list("pk")
+    uses = Attachment.objects.filter(volume=volume).values_list("pk")
+    return volume.status in ATTACHED or ways.union(uses).exists()
 
 
 def require(row: Volume | Snapshot, event: str, *statuses: str) -> None:

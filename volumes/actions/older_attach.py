@@ -16,10 +16,9 @@ from identity.callers import Caller
 from lifecycle import requests
 from volumes.actions import connections
 from volumes.actions.attachments import Connector, admitted_mode, together
-from volumes.actions.connections import accepted, host_of
-from volumes.actions.detaching import refuse_behind_back
+from volumes.actions.connections import accepted, host_of, may_take, refuse_behind_back
 from volumes.actions.guarding import asked, locked, require
-from volumes.attaching import settle
+from volumes.attaching import ENDING, RO, settle
 from volumes.models import Attachment, Connection, Volume
 from volumes.states import (
     ATTACHING,
@@ -147,22 +146,24 @@ def _known(rows: Sequence[Attachment], instance: str | None, host: str | None) -
 def initialize_connection(by: Caller, request_id: str, volume: Volume, connector: Connector) -> Connection:
     """Have a host connected. Who has not reserved the volume does so by this. Asking again joins what goes on.
 
+    Nobody has said in which mode: where all attachments are for reading, so is the connection.
+
     :raises WrongState: the volume's status does not allow it, or another host has it.
-    :raises Busy: it is being read.
+    :raises Busy: it is being read, and the host is to write.
+    :raises Conflict: a server uses the host's connection by another connector.
     """
 
     def accept() -> Connection:
-        there = locked(volume)
+        there, rows = together(volume)
         require(there, "connect a host to", AVAILABLE, RESERVED, ATTACHING, IN_USE)
         host = host_of(connector)
-        if there.status != IN_USE:  # in use, it may be on its way from one host to another
-            others = Connection.objects.filter(volume=there).exclude(host=host)
-            if not there.multiattach and (other := others.first()) is not None:
-                raise WrongState(
-                    f"Volume {there.pk} is {there.status} by host {other.host}, and only one may."
-                )
-            admitted_mode(there, None)
-        way = connections.join(by, request_id, there, connector, read_only=there.readonly is True)
+        migrating = there.status == IN_USE and may_take(by)  # from one host to another, as its service knows
+        others = Connection.objects.filter(volume=there).exclude(host=host)
+        if not there.multiattach and not migrating and (other := others.first()) is not None:
+            raise WrongState(f"Volume {there.pk} is {there.status} by host {other.host}, and only one may.")
+        modes = {row.mode for row in rows if row.status not in ENDING}
+        mode = admitted_mode(there, RO if modes == {RO} else None)
+        way = connections.join(by, request_id, there, connector, read_only=mode == RO)
         if there.status == AVAILABLE:
             params = asked(by, request_id, there, host=host)
             requests.change(there, "initialize_connection", params, name=there.name, to=ATTACHING)

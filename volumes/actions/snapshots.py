@@ -17,9 +17,11 @@ from lifecycle.swap import swap
 from volumes.actions.guarding import (
     admit_reader,
     asked,
+    is_used,
     locked,
     refuse_frozen,
     refuse_readers,
+    refuse_unfinished,
     require,
     require_for,
     require_instant,
@@ -66,7 +68,7 @@ def create(
         volume = locked(volume)
         refuse_frozen(volume)
         require(volume, "make a snapshot of", AVAILABLE, *([IN_USE] if in_use else []))
-        if volume.status == IN_USE:
+        if is_used(volume):
             require_instant(volume, "make a snapshot of")
         admit_reader(volume)
         snapshot = Snapshot(
@@ -102,7 +104,8 @@ def update(snapshot: Snapshot, changes: Mapping[str, Any], *, expected: Expected
     """
     with transaction.atomic():
         expected.lock(snapshot)
-        won = swap(Snapshot, pk=snapshot.pk, values={**changes, "updated_at": Now()})
+        whose = {"pk": snapshot.pk, "project_id": snapshot.project_id}
+        won = swap(Snapshot, **whose, values={**changes, "updated_at": Now()})
     if won is None:
         raise NotFound(f"Snapshot {snapshot.pk} could not be found.")
     return won
@@ -142,8 +145,13 @@ def reset(
         allowed = ", ".join(sorted(settable))
         raise BadRequest(f"Invalid status {status[:64]}: it must be one of {allowed}.")
     told = f"Set to {status} by an operator ({by.user_name})." + (f" {reason}" if reason else "")
-    params = asked(by, request_id, snapshot, status=status, was=snapshot.status, reason=reason)
-    return requests.change(snapshot, "reset", params, name=snapshot.name, to=to, reason=told, values=values)
+    with transaction.atomic():
+        snapshot = locked(snapshot)
+        refuse_unfinished(snapshot, to)
+        params = asked(by, request_id, snapshot, status=status, was=snapshot.status, reason=reason)
+        return requests.change(
+            snapshot, "reset", params, name=snapshot.name, to=to, reason=told, values=values
+        )
 
 
 def tell(by: Caller, request_id: str, snapshot: Snapshot, status: str, progress: str | None) -> Snapshot:

@@ -11,6 +11,7 @@ import secrets
 import uuid
 from collections.abc import Sequence
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -53,14 +54,14 @@ def _gone(ident: object) -> NotFound:
 
 def create(
     by: Caller, request_id: str, volume: Volume, *, name: str = "", no_snapshots: bool = False
-) -> tuple[Transfer, str]:
-    """Offer the volume, and return the offer and its key, which is told only this once.
+) -> Transfer:
+    """Offer the volume to whoever shows the offer's key.
 
     :raises StateConflict: the volume's status does not allow it.
     :raises WrongState: it is in use, or a snapshot that goes along is not available.
     :raises Busy: it is being read.
     """
-    key, salt = secrets.token_hex(KEY_BYTES), secrets.token_hex(KEY_BYTES)
+    ident, salt = uuid.uuid4(), secrets.token_hex(KEY_BYTES)
     with transaction.atomic():
         there = locked(volume)
         require(there, "transfer", AVAILABLE)
@@ -68,18 +69,23 @@ def create(
         _children(there, no_snapshots=no_snapshots)
         refuse_readers(there, "transfer")
         offer = Transfer(
-            id=uuid.uuid4(),
+            id=ident,
             volume=there,
             name=name,
             project_id=there.project_id,
             salt=salt,
-            key_hash=_hashed(salt, key),
+            key_hash=_hashed(salt, _key(ident, salt)),
             no_snapshots=no_snapshots,
         )
         offer.save(force_insert=True)
         params = asked(by, request_id, there, transfer_id=str(offer.pk))
         requests.change(there, "transfer", params, name=there.name, to=AWAITING_TRANSFER)
-    return offer, key
+    return offer
+
+
+def key_of(offer: Transfer) -> str:
+    """Return the key of an offer, for who has made it. It is made anew from our secret and stored nowhere."""
+    return _key(offer.pk, offer.salt)
 
 
 def accept(by: Caller, request_id: str, ident: str, key: str) -> Transfer:
@@ -124,6 +130,11 @@ def delete(by: Caller, request_id: str, offer: Transfer) -> None:
         if there.status == AWAITING_TRANSFER:  # and not what an operator's reset has made of it
             params = asked(by, request_id, there, transfer_id=str(offer.pk))
             requests.change(there, "cancel_transfer", params, name=there.name, to=AVAILABLE)
+
+
+def _key(ident: uuid.UUID, salt: str) -> str:
+    made = hmac.new(settings.SECRET_KEY.encode(), f"transfer {ident} {salt}".encode(), hashlib.sha256)
+    return made.hexdigest()[: 2 * KEY_BYTES]
 
 
 def _hashed(salt: str, key: str) -> str:

@@ -29,6 +29,7 @@ class Wanted:
     type: VolumeType
     availability_zone: str | None = None
     backend: str | None = None  # the only one that will do: that of a clone's source
+    pool: str | None = None  # the only pool that will do: that of a source in use, copied there in one moment
     near: frozenset[str] = frozenset()  # back-ends: one of these
     far: frozenset[str] = frozenset()  # back-ends: none of these
     tried: Collection[str] = field(default=())  # pools that have failed

@@ -23,8 +23,10 @@ def tried(pool: Pool, wanted: Wanted) -> Refusal:
 
 
 def source(pool: Pool, wanted: Wanted) -> Refusal:
-    elsewhere = wanted.backend is not None and pool.backend != wanted.backend
-    return ("no", f"the source is stored in {wanted.backend}") if elsewhere else None
+    if wanted.backend is not None and pool.backend != wanted.backend:
+        return "no", f"the source is stored in {wanted.backend}"
+    elsewhere = wanted.pool is not None and pool.pk != wanted.pool
+    return ("no", f"the source is in use in {wanted.pool}") if elsewhere else None
 
 
 def zone(pool: Pool, wanted: Wanted) -> Refusal:

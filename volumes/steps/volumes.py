@@ -11,7 +11,7 @@ from lifecycle.leases import Held
 from lifecycle.outcome import Again, Done, Failed, StepOutcome
 from volumes import placement, storage
 from volumes.backends.base import GIB, NoSpace, Progress, Ref, Unavailable, Underway
-from volumes.models import Pool, Snapshot, Volume
+from volumes.models import Connection, Pool, Snapshot, Volume
 from volumes.placement import ATTEMPTS, NoPlace, Wanted
 from volumes.states import CREATING, DELETING, EXTENDING, IN_USE, REVERTING
 from volumes.steps.asking import Step, a_while, outcome_of, step
@@ -61,6 +61,7 @@ def _elsewhere(volume: Volume, why: str, *, otherwise: StepOutcome | None = None
         volume.type,
         availability_zone=volume.availability_zone,
         backend=volume.backend if volume.reads_volume_id or volume.reads_snapshot_id else None,
+        pool=volume.pool_id if _source_in_use(volume) else None,
         near=placement.backends_of(same, volume.project_id),
         far=placement.backends_of(different, volume.project_id),
         tried=[each["pool"] for each in tried],
@@ -75,6 +76,13 @@ def _elsewhere(volume: Volume, why: str, *, otherwise: StepOutcome | None = None
             raise Undone(f"The room in {pool} was taken meanwhile.")
 
     return Again(fields={"backend": pool.backend, "pool": pool.name, "tried": tried, "copied": 0}, also=take)
+
+
+def _source_in_use(volume: Volume) -> bool:
+    """Tell whether the bytes to copy may change meanwhile: they are copied in one moment then, in their own pool."""
+    if volume.reads_volume_id is None:
+        return False
+    return Connection.objects.filter(volume=volume.reads_volume_id).exists()
 
 
 def _told(tried: list[dict[str, str]]) -> str:

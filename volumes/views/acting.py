@@ -32,7 +32,8 @@ class Action(Generic[R]):
     `call` is called with the view (its caller, request id and version), the row that was found, and the validated
     body; what it returns is the answer's document. Without a serializer the body may hold anything, and is not read.
     `finish` is called after that was committed, outside any transaction, with the id of the row: it may wait for a
-    worker, and what it returns is the answer's document instead.
+    worker, and what it returns is the answer's document instead. It is called for replays under an Idempotency-Key,
+    too: that the caller may take the action, and may see the row, is asked again first.
     """
 
     rule: str
@@ -74,10 +75,16 @@ class ActionView(VolumeView, Generic[R]):
         return Response(document, status=action.status)
 
     def finish(self, request: Request, response: Response) -> Response:
-        """Let the action finish what it has accepted."""
+        """Let the action finish what it has accepted, if the caller may take it and see the row as of now.
+
+        :raises NotFound: it is gone, or is another project's now.
+        :raises Forbidden: the caller may not take it any more.
+        """
         name, body = _named(request.data)
         action: Action[R] = self.actions[name]
+        policy.enforce(self.caller, action.rule)
         if action.finish is not None:
+            self.find(str(self.kwargs["ident"]))
             values = {} if action.takes is None else validated(action.takes(data=body))
             response.data = action.finish(self, str(self.kwargs["ident"]), values)
         return response

@@ -63,9 +63,12 @@ def _initialize(view: View, volume: Volume, values: Values) -> None:
 
 
 def _connected(view: View, ident: str, values: Values) -> Mapping[str, Any]:
-    """Await the host's connection and return how it reaches the volume."""
-    del view
+    """Await the host's connection and return how it reaches the volume.
+
+    :raises NotFound: it was given to another project meanwhile.
+    """
     way = waiting.connected(Connection.objects.filter(volume__pk=ident, host=host_of(values["connector"])))
+    view.find(ident)
     return {"connection_info": way.info}
 
 

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.idempotency import REPLAYED
 from api.pages import paginate_by_sort
 from api.problems import BadRequest
 from api.versions import Version
@@ -99,10 +100,15 @@ class Attachments(AttachmentsInDetail):
         return Response({"attachment": attachment_document(attachment)})
 
     def finish(self, request: Request, response: Response) -> Response:
-        """Await the connection that was asked for."""
+        """Await the connection that was asked for.
+
+        :raises NotFound: in a replay: the attachment is gone, or is another project's now.
+        """
         if request.method == "POST":
             accepted: Mapping[str, Any] = response.data["attachment"]
             if accepted["status"] == ATTACHING:
+                if REPLAYED in response:
+                    actions.find_attachment(self.caller, accepted["id"])
                 response.data = {"attachment": connected(self, accepted["id"])}
         return response
 

@@ -79,15 +79,23 @@ class Transfers(TransfersInDetail):
     show = staticmethod(transfer_summary)
 
     def post(self, request: Request) -> Response:
-        """Offer a volume. Only this answer tells the key."""
+        """Offer a volume. What this returns may be kept for a replay, so the key is told by `finish`."""
         body = validated(TransferInput(data=unwrapped(request, "transfer")))
         volume = find_volume(self.caller, body["volume_id"])
         alone = body["no_snapshots"] and not self.takes_snapshots_only
-        offer, key = actions.create(
+        offer = actions.create(
             self.caller, self.request_id, volume, name=body.get("name", "").strip(), no_snapshots=alone
         )
         document = transfer_document(offer, reader_of(self), self.collection)
-        return Response({"transfer": {**document, "auth_key": key}}, status=202)
+        return Response({"transfer": document}, status=202)
+
+    def finish(self, request: Request, response: Response) -> Response:
+        """Tell the key to who has just made the offer, or asks again with the same Idempotency-Key while it stands."""
+        if request.method == "POST" and isinstance(response.data, dict) and "transfer" in response.data:
+            offer = actions.visible(self.caller).filter(pk=response.data["transfer"]["id"]).first()
+            if offer is not None:
+                response.data["transfer"]["auth_key"] = actions.key_of(offer)
+        return response
 
 
 class TransferDetail(TransferView):

@@ -20,15 +20,19 @@ from volumes.actions.guarding import (
     admit_reader,
     asked,
     find_snapshot,
+    is_used,
     locked,
     refuse_readers,
+    refuse_users,
     require,
     require_for,
+    same_owner,
+    unfinished_extend,
 )
 from volumes.actions.volumes.creating import count
 from volumes.models import Pool, Quota, Volume
 from volumes.models.quotas import Amounts, OverLimit
-from volumes.states import AVAILABLE, IN_USE, MAINTENANCE, VOLUME, copying
+from volumes.states import AVAILABLE, ERROR_EXTENDING, IN_USE, MAINTENANCE, VOLUME, copying
 from volumes.tasks import advance_volume
 from workers import bell
 
@@ -42,7 +46,9 @@ def update(volume: Volume, changes: Mapping[str, Any], *, expected: Expected = A
     """
     with transaction.atomic():
         expected.lock(volume)
-        won = swap(Volume, ~Q(status=MAINTENANCE), pk=volume.pk, values={**changes, "updated_at": Now()})
+        values = {**changes, "updated_at": Now()}
+        whose = {"pk": volume.pk, "project_id": volume.project_id}
+        won = swap(Volume, ~Q(status=MAINTENANCE), **whose, values=values)
     if won is None:
         require(find_again(volume), "update", *(s for s in VOLUME.statuses if s != MAINTENANCE))
         raise Conflict(f"Volume {volume.pk} was under maintenance until just now. Try again.")
@@ -55,7 +61,7 @@ def find_again(volume: Volume) -> Volume:
 
     :raises NotFound: it is gone.
     """
-    found = Volume.objects.select_related("type").filter(pk=volume.pk).first()
+    found = Volume.objects.select_related("type").filter(pk=volume.pk, project_id=volume.project_id).first()
     if found is None:
         raise NotFound(f"Volume {volume.pk} could not be found.")
     return found
@@ -69,14 +75,19 @@ def extend(by: Caller, request_id: str, volume: Volume, new_size: int, *, in_use
     """
     with transaction.atomic():
         volume = locked(volume)
-        require(volume, "extend", AVAILABLE, *([IN_USE] if in_use else []))
+        require(volume, "extend", AVAILABLE, ERROR_EXTENDING, *([IN_USE] if in_use else []))
         if new_size <= volume.size:
             raise BadRequest(
                 f"Invalid input received: New size for extend must be greater than current size. "
                 f"(current: {volume.size}, extended: {new_size})."
             )
+        if volume.status == ERROR_EXTENDING and new_size < (begun := unfinished_extend(volume)):
+            raise BadRequest(
+                f"An extend to {begun} GiB was begun and may still take effect: extend to at least that."
+            )
         refuse_readers(volume, "extend")
-        values = {"new_size": new_size, "was": volume.status}
+        was = volume.status if volume.status != ERROR_EXTENDING else IN_USE if is_used(volume) else AVAILABLE
+        values = {"new_size": new_size, "was": was}
         params = {"new_size": new_size}
         won = requests.request(
             volume, "extend", asked(by, request_id, volume, **params), name=volume.name, values=values
@@ -107,6 +118,7 @@ def revert(by: Caller, request_id: str, volume: Volume, snapshot_id: str) -> Vol
             raise Conflict(f"Snapshot {snapshot.pk} is {snapshot.status}, not available.")
         if snapshot.size != volume.size:
             raise BadRequest(f"The volume has {volume.size} GiB and its snapshot {snapshot.size}.")
+        refuse_users(volume, "revert")
         refuse_readers(volume, "revert")
         admit_reader(snapshot)
         won = requests.request(
@@ -141,13 +153,15 @@ def retype(by: Caller, request_id: str, volume: Volume, ident: str, policy: str)
             told = "" if policy == "never" else " Volumes are not moved between pools."
             raise BadRequest(f"Pool {volume.pool_id} does not meet {missing} of type {kind.name}.{told}")
         typing.check_size(kind, volume.size)
-        children = list(volume.snapshots.select_for_update().order_by("pk"))
+        # Snapshots that a transfer left to the old owner are counted there, under the type that they have.
+        own = volume.snapshots.filter(project_id=volume.project_id)
+        children = list(own.select_for_update().order_by("pk"))
         total = Amounts(1, len(children), volume.size + sum(child.size for child in children))
         try:
             Quota.retype(volume.project_id, volume.type_id, kind.pk, total)
         except OverLimit as over:
             raise OverQuota(str(over)) from over
-        volume.snapshots.update(type=kind)
+        own.update(type=kind)
         won = requests.change(
             volume,
             "retype",
@@ -166,7 +180,15 @@ def set_readonly(by: Caller, request_id: str, volume: Volume, *, readonly: bool)
     """
     require_for(volume, "set_readonly")
     params = asked(by, request_id, volume, readonly=readonly)
-    return requests.change(volume, "set_readonly", params, name=volume.name, values={"readonly": readonly})
+    return requests.change(
+        volume,
+        "set_readonly",
+        params,
+        name=volume.name,
+        guard=same_owner(volume),
+        unchanged=["project_id"],
+        values={"readonly": readonly},
+    )
 
 
 def set_bootable(by: Caller, request_id: str, volume: Volume, *, bootable: bool) -> Volume:
@@ -176,4 +198,12 @@ def set_bootable(by: Caller, request_id: str, volume: Volume, *, bootable: bool)
     """
     require_for(volume, "set_bootable")
     params = asked(by, request_id, volume, bootable=bootable)
-    return requests.change(volume, "set_bootable", params, name=volume.name, values={"bootable": bootable})
+    return requests.change(
+        volume,
+        "set_bootable",
+        params,
+        name=volume.name,
+        guard=same_owner(volume),
+        unchanged=["project_id"],
+        values={"bootable": bootable},
+    )

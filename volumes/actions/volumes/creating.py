@@ -19,6 +19,7 @@ from volumes.actions.guarding import (
     asked,
     find_snapshot,
     find_volume,
+    is_used,
     locked,
     require,
     require_instant,
@@ -60,6 +61,9 @@ def create(by: Caller, request_id: str, wish: Wish) -> Volume:
     """
     with transaction.atomic():
         source = _source(by, wish)
+        used = isinstance(source, Volume) and is_used(source)
+        if isinstance(source, Volume) and used:
+            require_instant(source, "clone")
         size = _size(wish, source)
         kind = _type(by, wish, source)
         typing.refuse_encrypted(kind)
@@ -77,7 +81,7 @@ def create(by: Caller, request_id: str, wish: Wish) -> Volume:
         )
         _mark_source(volume, source)
         count(by.project, kind, Amounts(volumes=1, gigabytes=size), size)
-        pool = _place(by, wish, volume, source)
+        pool = _place(by, wish, volume, source, used=used)
         volume.backend, volume.pool = pool.backend, pool.name
         volume.availability_zone = pool.availability_zone
         params = {"size": size, "volume_type": kind.name, "pool": pool.pk}
@@ -102,8 +106,6 @@ def _source(by: Caller, wish: Wish) -> Volume | Snapshot | None:
         return None
     volume = locked(find_volume(by, wish.source_volid))
     require(volume, "create a volume from", AVAILABLE, IN_USE)
-    if volume.status == IN_USE:
-        require_instant(volume, "clone")
     admit_reader(volume)
     return volume
 
@@ -151,14 +153,18 @@ def count(project_id: str, kind: VolumeType, amounts: Amounts, size: int) -> Non
         raise OverQuota(str(over)) from over
 
 
-def _place(by: Caller, wish: Wish, volume: Volume, source: Volume | Snapshot | None) -> Pool:
+def _place(by: Caller, wish: Wish, volume: Volume, source: Volume | Snapshot | None, *, used: bool) -> Pool:
     same, different = (placement.hinted(wish.hints.get(hint)) for hint in ("same_host", "different_host"))
+    near = placement.backends_of(same, by.project)
+    if wish.hints.get("same_host") and not near:
+        raise BadRequest("The hint same_host names no volume of the project.")
     wanted = Wanted(
         volume.size,
         volume.type,
         availability_zone=wish.availability_zone,
         backend=source.backend if source is not None else None,
-        near=placement.backends_of(same, by.project),
+        pool=source.pool_id if source is not None and used else None,
+        near=near,
         far=placement.backends_of(different, by.project),
     )
     try:

@@ -14,12 +14,13 @@ from volumes.actions.guarding import (
     locked,
     refuse_frozen,
     refuse_readers,
+    refuse_unfinished,
     refuse_users,
     require_for,
 )
 from volumes.ends import give_back
 from volumes.models import Transfer, Volume
-from volumes.states import VOLUME, shown
+from volumes.states import AWAITING_TRANSFER, VOLUME, shown
 from volumes.tasks import advance_volume
 from workers import bell
 
@@ -86,6 +87,9 @@ def reset(by: Caller, request_id: str, volume: Volume, status: str, reason: str)
     told = f"Set to {status} by an operator ({by.user_name})." + (f" {reason}" if reason else "")
     with transaction.atomic():
         volume = locked(volume)
+        refuse_unfinished(volume, to)
         _call_off_extend(volume)
+        if to != AWAITING_TRANSFER:
+            Transfer.objects.filter(volume=volume).delete()
         params = asked(by, request_id, volume, status=status, was=volume.status, reason=reason)
         return requests.change(volume, "reset", params, name=volume.name, to=to, reason=told)

@@ -1,8 +1,14 @@
-"""What the tests of the volume clients share: they wait for storage, and forget what they have stored."""
+"""What the parts of the client tests share: one node, and storage that each test finds empty.
+
+A part is no test case: all of them together are one, `tests.clients.test_clients`, because the node takes longer to
+start than most of them to run. `-k cinder` runs some.
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from lifecycle.models import Event, Operation
 from tests.clients.base import ClientCase
@@ -17,6 +23,12 @@ class StoringCase(ClientCase):
 
     pools: ClassVar[tuple[str, ...]] = ("roadstead@fast#one", "roadstead@fast#two", "roadstead@slow#one")
 
+    def __init_subclass__(cls, **kwargs):
+        """Refuse two tests of one name: one of them would not run."""
+        super().__init_subclass__(**kwargs)
+        names = Counter(name for base in cls.__mro__ for name in vars(base) if name.startswith("test_"))
+        assert not (twice := [name for name, count in names.items() if count > 1]), twice
+
     def setUp(self):
         self.until(lambda: Pool.objects.open().count() == len(self.pools), "all pools have reported")
 
@@ -29,6 +41,8 @@ class StoringCase(ClientCase):
             model._default_manager.all().delete()
         VolumeType.objects.exclude(name=DEFAULT).delete()
         Pool.objects.update(allocated_gb=0)
+        for path in self.stored():
+            path.unlink(missing_ok=True)
 
     def is_in(self, status: str, *names: str) -> None:
         """Return once the volumes and snapshots of these names are in the status; fail if one rests in another."""
@@ -50,6 +64,12 @@ class StoringCase(ClientCase):
         self.until(lambda: not any(model._default_manager.exists() for model in MODELS), "all are gone")
         self.assertEqual(self.stored(), [])
 
-    def stored(self) -> list[str]:
-        """Return the names of all files of volumes and snapshots."""
-        return sorted(path.name for path in self.home.glob("*/volumes/*"))
+    def stored(self) -> list[Path]:
+        """Return all files of volumes and snapshots."""
+        return list(self.home.glob("*/volumes/*"))
+
+
+if TYPE_CHECKING:
+    Part = StoringCase
+else:
+    Part = object

@@ -55,12 +55,15 @@ class Volumes(Part):
 
         for words, said in (
             ("--type nope", "Volume type nope could not be found"),
-            ("--availability-zone nope", "fast#one: it is in zone nova"),
+            ("--availability-zone nope", "No valid back-end was found"),
             ("--size 2000", "Quota exceeded for gigabytes: asked for 2000, and"),
             (f"--snapshot {uuid.uuid4()}", "No Snapshot found for"),
         ):
             self.complains("volume create x --size 1", words, of=said)
         self.complains("volume create --size 1 x", user="reader", of="volume:create")
+        elsewhere = "volume create x --size 1 --availability-zone nope"
+        self.complains(elsewhere, user="admin", of="fast#one: it is in zone nova")
+        self.assertNotIn("fast#one", self.typed(elsewhere))
         self.quiet("volume delete --cascade", *shown)
         self.gone()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from tests.faults.nodes import WholeNode, send
 from tests.faults.storage_ground import MIB, mounted, prepared, read_only, scribble
 from tests.faults.volume_base import VolumeFaultCase
 from tests.faults.whole import say
-from volumes.models import Message, Pool, Volume
+from volumes.models import Message, Pool, Snapshot, Volume
 
 
 class TroubleTests(VolumeFaultCase):
@@ -74,7 +73,7 @@ class TroubleTests(VolumeFaultCase):
         self.under_way(clone)
         with self.yard.gone("slow"):
             self.await_down()
-            self.await_no_place("it is down")
+            self.await_no_place("are down")
             self.delete(doomed)
             elsewhere = self.created("__DEFAULT__")
             self.assertEqual(elsewhere.backend, "fast")
@@ -112,6 +111,7 @@ class TroubleTests(VolumeFaultCase):
             self.report()
             # A report that was asked for while the part was there may still come: until the next there is no room.
             snapshot = self.await_(lambda: self._snap_if_room(volume), "the part's room is free again")
+            assert snapshot is not None
             self.await_(lambda: self.now_of(snapshot).status == "error", "the snapshot fails")
             self.assertEqual((self.parts(), self.content(volume)), ([], data))
             self.assertIsNone(self.slow().down_since)  # full is not down
@@ -121,7 +121,7 @@ class TroubleTests(VolumeFaultCase):
             self.clear_away()
         self.assert_all_is_well()
 
-    def _snap_if_room(self, volume: uuid.UUID) -> uuid.UUID | None:
+    def _snap_if_room(self, volume: Volume) -> Snapshot | None:
         if self.slow().free_promisable_gb <= 0:
             return None
         try:
@@ -139,7 +139,7 @@ class TroubleTests(VolumeFaultCase):
             self.await_down()
             self.await_(lambda: self.now_of(clone).retries, "the copy is tried again, in vain")
             self.assertIn("Read-only", self.now_of(clone).status_reason)
-            self.await_no_place("it is down")
+            self.await_no_place("are down")
         self.await_up()
         self.await_status("available", clone)
         self.assertEqual(self.content(clone), data)

@@ -9,6 +9,7 @@ import uuid
 from django.core.management import CommandError, call_command
 from django.test import TestCase
 
+from identity.models import Project
 from lifecycle import leases
 from lifecycle.models import Operation
 from sync import storage as sweep
@@ -149,6 +150,10 @@ class RemoveTests(StorageCase):
 
 
 class CommandTests(StorageCase):
+    def setUp(self):
+        super().setUp()
+        Project.objects.create(id=make.PROJECT, name="ours")
+
     def run_it(self, *options) -> list[str]:
         call_command("storage", *options, stdout=(out := io.StringIO()))
         return out.getvalue().splitlines()
@@ -218,3 +223,7 @@ class CommandTests(StorageCase):
         storage.backend("fast").create(volume.ref, gib(1), epoch=held.epoch)
         self.assertEqual(self.run_it("--remove"), [])
         self.assertTrue(self.file(volume).exists())
+
+    def test_a_project_that_there_is_not_adopts_nothing(self):
+        with self.assertRaisesMessage(CommandError, "There is no project"):
+            self.run_it("--adopt", "no-such-project")

@@ -46,6 +46,15 @@ class NoPlace(Exception):
         self.full = full
         self.down = down
 
+    @property
+    def in_short(self) -> str:
+        """What a user may be told: which pools there are and what operators say of them is for operators."""
+        if self.full:
+            why = "none has room for it"
+        else:
+            why = "those that could hold it are down" if self.down else "none offers its type, zone and hints"
+        return f"No valid back-end was found: {why}."
+
 
 def place(wanted: Wanted) -> Pool:
     """Reserve room for the volume in the best pool that has it, inside the accepting transaction, and return the pool.

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from api.problems import Problem
+from identity.models import Project
 from sync.storage import Finding, Kind, look, remove
 from volumes import storage
 from volumes.actions.adopting import adopt
@@ -26,8 +27,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--adopt", metavar="PROJECT", help="make volumes of this project from unknown files"
         )
+        parser.add_argument("--id", action="append", help="adopt only this one (may be repeated)")
 
     def handle(self, *args: object, **options: Any) -> None:
+        project = options["adopt"]
+        if project is not None and not Project.objects.filter(pk=project).exists():
+            raise CommandError(f"There is no project {project}; give its id.")
         names = options["backend"] or sorted(settings.SERVES)
         for name in set(names) - set(storage.configured()):
             raise CommandError(f"There is no back-end {name}; there are {', '.join(storage.configured())}.")
@@ -42,7 +47,8 @@ class Command(BaseCommand):
         if finding.kind is Kind.OVER and options["remove"]:
             remove(finding)
             return f"{finding}: removed"
-        if finding.kind is Kind.UNKNOWN and options["adopt"]:
+        wanted = not options["id"] or str(finding.id) in options["id"]
+        if finding.kind is Kind.UNKNOWN and options["adopt"] and wanted:
             if not finding.whole:
                 return f"{finding}: not adopted: it is unfinished, or a row elsewhere has its id"
             try:

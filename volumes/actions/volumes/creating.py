@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from django.db import transaction
 
 from api.problems import BadRequest, Conflict, OverQuota, Unavailable
@@ -30,6 +31,8 @@ from volumes.placement import NoPlace, Wanted
 from volumes.states import AVAILABLE, IN_USE, copying
 from volumes.tasks import advance_volume
 from workers import bell
+
+log = structlog.get_logger(__name__)
 
 LARGEST = 2**31 - 1  # GiB, as Cinder's column
 
@@ -170,11 +173,12 @@ def _place(by: Caller, wish: Wish, volume: Volume, source: Volume | Snapshot | N
     try:
         return placement.place(wanted)
     except NoPlace as none:
-        raise refusal_of(none) from none
+        log.info("no place for a volume", reason=str(none))
+        raise refusal_of(none, str(none) if by.is_admin else none.in_short) from none
 
 
-def refusal_of(none: NoPlace) -> Conflict | Unavailable | BadRequest:
+def refusal_of(none: NoPlace, told: str) -> Conflict | Unavailable | BadRequest:
     """Return the refusal for a volume that has no place."""
     if none.full:
-        return Conflict(str(none))
-    return Unavailable(str(none)) if none.down else BadRequest(str(none))
+        return Conflict(told)
+    return Unavailable(told) if none.down else BadRequest(told)

@@ -158,10 +158,14 @@ SERVES = env.words(
     "ROADSTEAD_SERVES", ",".join(env.tables(BACKENDS_FILE, "backends"))
 )  # those this node reaches
 SERVING_CACHE = 0 if TESTING else 1  # seconds until a node feels that it was told to leave a back-end
-CATALOG_CACHE = 0 if TESTING else 1  # seconds until a process sees other default limits, and new reports of pools
+CATALOG_CACHE = (
+    0 if TESTING else 1
+)  # seconds until a process sees other default limits, and new reports of pools
 POOL_REPORT = env.number("ROADSTEAD_POOL_REPORT", 60)  # seconds between two reports of a pool
 POOL_STALE = env.number("ROADSTEAD_POOL_STALE", 180)  # a pool not reported for so long takes no new volumes
-CONNECT_WAIT = env.number("ROADSTEAD_CONNECT_WAIT", 20)  # seconds that the API waits for a host to be connected
+CONNECT_WAIT = env.number(
+    "ROADSTEAD_CONNECT_WAIT", 20
+)  # seconds that the API waits for a host to be connected
 CONNECT_WAITERS = int(  # how many requests of an API process may wait so at once: half of its threads
     env.number("ROADSTEAD_CONNECT_WAITERS", max(1, env.number("API_THREADS", 8) // 2))
 )

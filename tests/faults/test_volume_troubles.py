@@ -73,7 +73,7 @@ class TroubleTests(VolumeFaultCase):
         self.under_way(clone)
         with self.yard.gone("slow"):
             self.await_down()
-            self.await_no_place("are down")
+            self.await_no_place("take no volumes now")
             self.delete(doomed)
             elsewhere = self.created("__DEFAULT__")
             self.assertEqual(elsewhere.backend, "fast")
@@ -139,7 +139,7 @@ class TroubleTests(VolumeFaultCase):
             self.await_down()
             self.await_(lambda: self.now_of(clone).retries, "the copy is tried again, in vain")
             self.assertIn("Read-only", self.now_of(clone).status_reason)
-            self.await_no_place("are down")
+            self.await_no_place("take no volumes now")
         self.await_up()
         self.await_status("available", clone)
         self.assertEqual(self.content(clone), data)
@@ -198,7 +198,7 @@ class TroubleTests(VolumeFaultCase):
             snapshot = {"snapshot": {"volume_id": str(volume.pk)}}
             self.assertIn("frozen", self.refused(400, "POST", "snapshots", snapshot))
             self.assertIn("frozen", self.refused(400, "DELETE", f"volumes/{volume.pk}"))
-            self.await_no_place("frozen")
+            self.await_no_place("take no volumes now")
         finally:
             self.tell("thaw", host="roadstead@slow")
         self.delete(volume)

@@ -151,7 +151,7 @@ class DownTests(Stored, TestCase):
         self.away()
         self.work(volumes.delete(self.by, "", volume), times=1)
         self.assertIsNotNone(self.fast().down_since)
-        with self.assertRaisesMessage(Exception, "are down"):
+        with self.assertRaisesMessage(Exception, "take no volumes now"):
             volumes.create(self.by, "", Wish(size=1))
 
     def test_evidence_of_one_back_end_says_nothing_of_another(self):

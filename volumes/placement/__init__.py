@@ -52,7 +52,11 @@ class NoPlace(Exception):
         if self.full:
             why = "none has room for it"
         else:
-            why = "those that could hold it are down" if self.down else "none offers its type, zone and hints"
+            why = (
+                "those that could hold it take no volumes now"
+                if self.down
+                else "none offers its type, zone and hints"
+            )
         return f"No valid back-end was found: {why}."
 
 

@@ -47,7 +47,8 @@ class EndTests(ConnectedCase):
         self.assertEqual(self.states(volume), ("detaching", ["detaching"], ["disconnecting"]))
         self.assertEqual(Event.objects.filter(resource_id=volume.pk, event="detach").count(), 1)
         with worker():
-            self.ok(self.remove(mine, by="alice"))
+            # The worker may have been faster than the second request.
+            self.assertIn(self.remove(mine, by="alice").status_code, (200, 404))
         self.assertEqual(self.states(volume), ("available", [], []))
         self.assertEqual(self.violations(), [])
 

@@ -140,7 +140,7 @@ class TellTests(ServiceCase):
         self.tell("disable-log-reason", host="roadstead@fast", binary="cinder-volume", disabled_reason="full")
         self.assertEqual(self.services()["cinder-volume", "roadstead@fast"]["disabled_reason"], "full")
         self.assertEqual(self.services()["cinder-volume", "node1@fast"]["status"], "enabled")
-        self.refused(self.post("/volumes", body), 503, "disabled")
+        self.refused(self.post("/volumes", body), 503, "take no volumes now")
         self.tell("enable", host="roadstead@fast", binary="cinder-volume")
         self.ok(self.post("/volumes", body), 202)
 

@@ -125,7 +125,7 @@ class CreateTests(VolumesCase):
         make.volume_type("secret", is_public=False)
         for kind in ("secret", "x", str(uuid.uuid4())):
             self.assertIn("could not be found", self.create(404, size=1, volume_type=kind))
-        self.assertIn("it is in zone nova", self.create(400, size=1, availability_zone="mars"))
+        self.assertIn("none offers its type, zone", self.create(400, size=1, availability_zone="mars"))
 
     @override_settings(
         VOLUME_QUOTAS={"volumes": 1, "gigabytes": 5, "snapshots": 1, "per_volume_gigabytes": -1}
@@ -141,9 +141,11 @@ class CreateTests(VolumesCase):
 
     def test_a_pool_without_room_is_a_conflict_and_no_pool_at_all_a_503(self):
         Pool.objects.update(promisable_gb=4)
-        self.assertIn("room for 4 GiB", self.create(409, size=5))
+        self.assertIn("none has room for it", self.create(409, size=5))
         Pool.objects.update(down_since="2026-01-01T00:00:00Z", down_reason="unplugged")
-        self.assertIn("unplugged", self.create(503, size=1))
+        told = self.create(503, size=1)
+        self.assertIn("take no volumes now", told)
+        self.assertNotIn("unplugged", told)  # operators' words are for operators
         self.assertFalse(Quota.objects.filter(volumes__gt=0).exists())
 
     def test_hints_are_taken_beside_the_volume_and_within(self):

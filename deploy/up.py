@@ -64,6 +64,7 @@ Go on with the OpenStack client (pip install python-openstackclient python-magnu
   . {place}/openrc            # user demo; `. {place}/openrc admin` for admin
   openstack coe cluster template list
   openstack coe cluster list
+  openstack volume list
 
 Ctrl-C stops all of it.
 """

@@ -7,6 +7,7 @@ import shutil
 
 from django.test import TestCase
 
+from api.problems import BadRequest, WrongState
 from lifecycle.models import Event, Operation
 from sync import pools
 from tests.volumes.storing import Stored, gib
@@ -59,6 +60,25 @@ class LifeTests(Stored, TestCase):
         self.assertEqual((volume.status, volume.size), ("error_extending", 1))
         self.assertEqual(Quota.objects.get().gigabytes, 1)
         self.assertIn("extend volume", Message.objects.get().user_message)
+
+    def test_an_extend_that_the_storage_refused_is_over_and_one_that_was_given_up_is_not(self):
+        volume = self.create()
+        data = self.file(volume)
+        data.rename(self.root / "aside")
+        volumes.extend(self.by, "", volume, 5, in_use=True)
+        volume = self.work(volume)
+        (self.root / "aside").rename(data)
+        self.assertEqual(volumes.reset(self.by, "", volume, "available", "").status, "available")
+        volumes.extend(self.by, "", volume, 5, in_use=True)
+        Volume.objects.update(deadline_at="2020-01-01T00:00Z")  # so that the next claim gives it up
+        volume = self.work(volume)
+        self.assertEqual((volume.status, volume.may_grow_to), ("error_extending", 5))
+        with self.assertRaisesMessage(WrongState, "may still take effect"):
+            volumes.reset(self.by, "", volume, "available", "")
+        with self.assertRaisesMessage(BadRequest, "at least that"):
+            volumes.extend(self.by, "", volume, 4, in_use=True)
+        volume = self.work(volumes.extend(self.by, "", volume, 5, in_use=True))
+        self.assertEqual((volume.status, volume.size, volume.may_grow_to), ("available", 5, None))
 
     def test_a_revert_brings_the_old_bytes_back(self):
         volume = self.create()

@@ -15,7 +15,7 @@ from django.db.models import Q
 
 from api.problems import Busy, NotFound, WrongState
 from identity.callers import Caller
-from lifecycle.models import Event, Operation
+from lifecycle.models import Event
 from lifecycle.requests import Asked
 from volumes.models import Attachment, Connection, Pool, Snapshot, Volume
 from volumes.states import ATTACHED, CALM, CREATING, ERROR_EXTENDING, shown
@@ -70,9 +70,8 @@ def locked(row: R) -> R:
     """
     found = type(row)._default_manager.select_for_update(of=("self",)).select_related("type")  # noqa: SLF001
     there = found.filter(pk=row.pk).first()
-    if (
-        there is None or there.project_id != row.project_id
-    ):  # it may have been given to another project meanwhile
+    given_away = there is not None and there.project_id != row.project_id
+    if there is None or given_away:
         raise NotFound(f"{type(row).__name__} {row.pk} could not be found.")
     return there
 
@@ -93,7 +92,7 @@ def same_owner(row: R) -> Callable[[R], None]:
 def refuse_unfinished(row: Volume | Snapshot, to: str) -> None:
     """Refuse to call usable what was never made, or may still grow: its worker may only be frozen.
 
-    Our own records say so. What is gone from them is as long over as history is kept.
+    Of a creation our own records tell; what is gone from them is as long over as history is kept.
 
     :raises WrongState: the row's work did not come to an end that allows `to`.
     """
@@ -106,19 +105,11 @@ def refuse_unfinished(row: Volume | Snapshot, to: str) -> None:
         raise WrongState(
             f"Cannot reset {row.machine.name} {row.pk} to {to}: its creation has not come to an end. Delete it."
         )
-    if unfinished_extend(row):
+    if isinstance(row, Volume) and row.may_grow_to is not None:
         raise WrongState(
             f"Cannot reset {row.machine.name} {row.pk} to {to}: its extend has not come to an end and may still take "
             f"effect. Reset it to {ERROR_EXTENDING} and extend it again."
         )
-
-
-def unfinished_extend(row: Volume | Snapshot) -> int:
-    """Return the size (GiB) to which an extend that did not come to its end may still bring the row; 0 if none may."""
-    last = Operation.objects.filter(resource_id=row.pk, action="extend").order_by("-created_at").first()
-    if last is None or last.state == Operation.State.COMPLETE:
-        return 0
-    return int(last.params["new_size"])
 
 
 def readers_of(row: Volume | Snapshot) -> list[str]:

@@ -82,6 +82,8 @@ class Volume(InPool):
         "Snapshot", null=True, blank=True, on_delete=models.PROTECT, related_name="readers", db_index=False
     )
     new_size = models.IntegerField(null=True, blank=True)  # of an extend
+    # To what an extend may still bring the file that was given up without word from the storage; stays at rest.
+    may_grow_to = models.IntegerField(null=True, blank=True)
     was = models.CharField(max_length=32, blank=True, default="")  # the status before the work, to return to
     copied = models.BigIntegerField(db_default=0)  # bytes, of the copy under way
     tried = models.JSONField(default=list, blank=True)  # the pools in which it could not be made

@@ -10,7 +10,7 @@ from lifecycle.errors import Undone
 from lifecycle.leases import Held
 from lifecycle.outcome import Again, Done, Failed, StepOutcome
 from volumes import placement, storage
-from volumes.backends.base import GIB, NoSpace, Progress, Ref, Unavailable, Underway
+from volumes.backends.base import GIB, NoSpace, NotThere, Progress, Ref, Refused, Unavailable, Underway
 from volumes.models import Connection, Pool, Snapshot, Volume
 from volumes.placement import ATTEMPTS, NoPlace, Wanted
 from volumes.states import CREATING, DELETING, EXTENDING, IN_USE, REVERTING
@@ -106,9 +106,12 @@ def _delete(held: Held[Volume]) -> StepOutcome:
 def _extend(held: Held[Volume]) -> StepOutcome:
     volume = held.row
     assert volume.new_size is not None  # noqa: S101 - the request writes it
-    storage.backend(volume.backend).extend(volume.ref, volume.new_size * GIB, epoch=held.epoch)
+    try:
+        storage.backend(volume.backend).extend(volume.ref, volume.new_size * GIB, epoch=held.epoch)
+    except (NoSpace, NotThere, Refused) as refused:  # an answer, after which nothing can still come
+        return Failed(refused.reason, {"may_grow_to": None})
     event = "extended_in_use" if volume.was == IN_USE else "extended"
-    return Done(event, {"size": F("new_size")})
+    return Done(event, {"size": F("new_size"), "may_grow_to": None})
 
 
 def _revert(held: Held[Volume]) -> StepOutcome:

@@ -27,7 +27,6 @@ from volumes.actions.guarding import (
     require,
     require_for,
     same_owner,
-    unfinished_extend,
 )
 from volumes.actions.volumes.creating import count
 from volumes.models import Pool, Quota, Volume
@@ -81,13 +80,14 @@ def extend(by: Caller, request_id: str, volume: Volume, new_size: int, *, in_use
                 f"Invalid input received: New size for extend must be greater than current size. "
                 f"(current: {volume.size}, extended: {new_size})."
             )
-        if volume.status == ERROR_EXTENDING and new_size < (begun := unfinished_extend(volume)):
+        begun = volume.may_grow_to or 0
+        if new_size < begun:
             raise BadRequest(
                 f"An extend to {begun} GiB was begun and may still take effect: extend to at least that."
             )
         refuse_readers(volume, "extend")
         was = volume.status if volume.status != ERROR_EXTENDING else IN_USE if is_used(volume) else AVAILABLE
-        values = {"new_size": new_size, "was": was}
+        values = {"new_size": new_size, "may_grow_to": new_size, "was": was}
         params = {"new_size": new_size}
         won = requests.request(
             volume, "extend", asked(by, request_id, volume, **params), name=volume.name, values=values

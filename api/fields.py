@@ -92,7 +92,29 @@ class Labels(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
         return value
 
 
-class StrictSerializer(serializers.Serializer[Any]):
+class Input(serializers.Serializer[Any]):
+    """A body. Its fields are made once for all requests: DRF would copy each of them for each."""
+
+    @property
+    def alike(self) -> object:
+        """What tells serializers of this class apart whose fields are not the same."""
+        return None
+
+    @property
+    def fields(self) -> Any:
+        """Return the fields; a partial body has its own, since they ask the serializer that they belong to."""
+        if self.partial:
+            return self.__dict__.get("fields") or super().fields
+        made = _made.get((type(self), self.alike))
+        if made is None:
+            made = _made[type(self), self.alike] = super().fields
+        return made
+
+
+_made: dict[tuple[type, object], Any] = {}
+
+
+class StrictSerializer(Input):
     """A serializer that refuses what it does not know, by name, instead of dropping it."""
 
     def to_internal_value(self, data: Any) -> Any:

@@ -1,4 +1,4 @@
-"""GET /healthz: may this process be sent requests? It may while the database answers within a second."""
+"""GET /healthz: may this process be sent requests? Until it is told to stop, while the database answers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from django.db import DatabaseError, connection
 from django.http import JsonResponse
 from django.views.decorators.cache import never_cache
+
+from lifecycle import local
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -27,6 +29,8 @@ def healthz(request: HttpRequest) -> JsonResponse:
         return JsonResponse(
             {"status": "error", "reason": "method not allowed"}, status=405, headers={"Allow": "GET"}
         )
+    if local.draining():
+        return JsonResponse({"status": "draining", "reason": "this node is about to stop"}, status=503)
     try:
         _shared_query().result(timeout=LIMIT)
     except TimeoutError:

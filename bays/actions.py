@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -13,35 +13,25 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.db.models.functions import Now
 
+from api.lately import Lately
 from api.preconditions import ANY, Expected
 from api.problems import BadRequest, Conflict, NotFound, OverQuota
 from bays.drivers import NoDriver, driver_for
 from bays.drivers.base import BaySpec, InvalidSpec
-from bays.models import Bay, BayModel, BayModelQuerySet, Quota
+from bays.models import Bay, BayModel, BayModelQuerySet, Quota, unchanged
 from bays.stacks import spec_of
 from bays.states import BAY
 from bays.tasks import advance_bay
 from identity import policy
 from identity.callers import Caller
 from lifecycle import requests
+from lifecycle.errors import Unprovided
 from lifecycle.requests import Asked
 from workers import bell
 
 M = TypeVar("M", Bay, BayModel)
-GREEK = (
-    "alpha",
-    "beta",
-    "gamma",
-    "delta",
-    "epsilon",
-    "zeta",
-    "eta",
-    "theta",
-    "iota",
-    "kappa",
-    "lambda",
-    "omega",
-)
+GREEK = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda")
+_step_by_step: Lately[bool] = Lately()  # projects for which one statement would not do
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +64,29 @@ def create(by: Caller, request_id: str, wish: Wish) -> Bay:
     :raises OverQuota: the project has its limit of bays.
     """
     asked = Asked(by.user_id, by.project, request_id, dict(wish.sent))
+    return _create_at_once(by, asked, wish) or _create_step_by_step(by, asked, wish)
+
+
+def _create_at_once(by: Caller, asked: Asked, wish: Wish) -> Bay | None:
+    """Accept a bay in one statement; None where something is missing, or the baymodel is just being changed."""
+    if _step_by_step.get(by.project):
+        return None
+    bay = _bay_of(by, _baymodel_for(_baymodels(by, wish.baymodel)[:2], wish.baymodel), wish)
+    _check(spec_of(bay))
+    provided = [unchanged(bay.baymodel), Quota.reservation(by.project)]
+    try:
+        requests.birth(bay, "create", asked, name=bay.name, deadline=_deadline(bay), provided=provided)
+    except Unprovided:
+        _step_by_step.put(by.project, True)
+        return None
+    bell.ring_on_commit(advance_bay, bay)
+    return bay
+
+
+def _create_step_by_step(by: Caller, asked: Asked, wish: Wish) -> Bay:
+    """Accept a bay, or say what is missing."""
     with transaction.atomic():
-        bay = _bay_of(by, _baymodel_for(by, wish.baymodel), wish)
+        bay = _bay_of(by, _baymodel_for(_baymodels(by, wish.baymodel)[:2].kept(), wish.baymodel), wish)
         _check(spec_of(bay))
         if not Quota.reserve(by.project):
             raise OverQuota(_over_quota(by.project))
@@ -117,8 +128,8 @@ def delete(by: Caller, request_id: str, bay: Bay, *, expected: Expected = ANY) -
     :raises StateConflict: the bay is being deleted already.
     :raises PreconditionFailed: the bay is not as expected.
     """
-    asked = Asked(by.user_id, bay.project_id, request_id)
     with expected.of(bay) as guards:
+        asked = Asked(by.user_id, bay.project_id, request_id)
         won = requests.request(bay, "delete", asked, name=bay.name, **guards)
     bell.ring_on_commit(advance_bay, won)
     return won
@@ -205,11 +216,10 @@ def delete_baymodel(model: BayModel, *, expected: Expected = ANY) -> None:
         raise Conflict(f"The baymodel {model.name} is referenced by bays: delete them first.") from referenced
 
 
-def _baymodel_for(by: Caller, ident: str) -> BayModel:
-    """Return the baymodel for a new bay, kept as it is; an unknown one is the request's fault, hence no 404."""
+def _baymodel_for(found: Iterable[BayModel], ident: str) -> BayModel:
+    """Return the baymodel for a new bay; an unknown one is the request's fault, hence no 404."""
     try:
-        found: list[BayModel] = list(_baymodels(by, ident)[:2].kept())
-        return _only(found, "baymodel", ident)
+        return _only(list(found), "baymodel", ident)
     except NotFound as unknown:
         raise BadRequest(unknown.message) from unknown
 
@@ -276,10 +286,9 @@ def _only(found: list[M], kind: str, ident: str) -> M:
 
 def _is_id(ident: str) -> bool:
     try:
-        uuid.UUID(ident)
+        return bool(uuid.UUID(ident))
     except ValueError:
         return False
-    return True
 
 
 def _made_up_name(kind: str) -> str:

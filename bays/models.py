@@ -12,13 +12,13 @@ from typing import Self, TypeVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q, Value
+from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
 from django.db.models.query import RawQuerySet
 
 from bays.states import BAY, Health
 from lifecycle.models import Leased, guards, indexes
-from lifecycle.swap import swap, swap_many
+from lifecycle.swap import Given, Part, Swap, rows_of
 
 M = TypeVar("M", bound=models.Model)
 
@@ -98,6 +98,15 @@ class BayModel(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+def unchanged(model: BayModel) -> Part:
+    """Return the guarded read that finds a baymodel as it was when it was looked up, and keeps it so (see `kept`)."""
+    table = BayModel._meta.db_table  # noqa: SLF001
+    return Part(
+        f"SELECT FROM {table} WHERE id = %s AND updated_at IS NOT DISTINCT FROM %s FOR KEY SHARE",  # noqa: S608
+        [model.pk, model.updated_at],
+    )
 
 
 class BayQuerySet(Named["Bay"]):
@@ -181,16 +190,24 @@ class Quota(models.Model):
         return settings.BAY_QUOTA if self.hard_limit is None else self.hard_limit
 
     @classmethod
+    def reservation(cls, project_id: str) -> Part:
+        """Return the guarded write that counts one more bay, if the project has not its limit of them."""
+        return _RESERVE.part(pk=project_id, default=settings.BAY_QUOTA)
+
+    @classmethod
     def reserve(cls, project_id: str) -> bool:
         """Count one more bay, inside the accepting transaction; False if the project has its limit of them."""
-        room = Q(used__lt=Coalesce(F("hard_limit"), Value(settings.BAY_QUOTA)))
-        values = {"used": F("used") + 1}
-        if swap(cls, room, pk=project_id, values=values):
+        if rows_of(cls, cls.reservation(project_id)):
             return True
         Quota.objects.bulk_create([Quota(project_id=project_id, used=0)], ignore_conflicts=True)
-        return swap(cls, room, pk=project_id, values=values) is not None
+        return bool(rows_of(cls, cls.reservation(project_id)))
 
     @classmethod
     def release(cls, project_id: str) -> None:
         """Count one bay less, inside the transaction that removes it."""
-        swap_many(cls, pk=project_id, values={"used": F("used") - 1})
+        _RELEASE.rows(pk=project_id)
+
+
+_ROOM = Q(used__lt=Coalesce(F("hard_limit"), Given("default", models.IntegerField())))
+_RESERVE = Swap(Quota, _ROOM, pk=Given("pk"), values={"used": F("used") + 1})
+_RELEASE = Swap(Quota, pk=Given("pk"), values={"used": F("used") - 1})

@@ -64,6 +64,11 @@ class BayInput(StrictSerializer):
         super().__init__(**kwargs)
         self._dialect = dialect
 
+    @property
+    def alike(self) -> object:
+        """Which dialect's."""
+        return self._dialect
+
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Return the fields, with the dialect's names for those that differ."""
         words = self._dialect
@@ -82,6 +87,11 @@ class ResizeInput(StrictSerializer):
     def __init__(self, dialect: Dialect, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._dialect = dialect
+
+    @property
+    def alike(self) -> object:
+        """Which dialect's."""
+        return self._dialect
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Return the fields, with the dialect's least number of nodes."""

@@ -28,6 +28,8 @@ L = TypeVar("L", bound=Leased)
 Step = Callable[[Held[L]], StepOutcome]
 End = Callable[[L, L], None]
 
+SHORT = 0.2  # seconds: a step that takes no longer may be waited for
+MOMENT = 1.0  # seconds for which a task goes on with further rows
 LONGEST_WAIT = timedelta(seconds=60)
 RECONNECT = 0.2  # seconds between two attempts to reach the database again
 
@@ -48,13 +50,46 @@ def advance(
         return None
     local.mark_claimed()
     held = leases.claim(model, pk)
-    if held is None:
-        return None
+    return None if held is None else _answer(held, steps, ends or {})
+
+
+def go_on(
+    model: type[L],
+    steps: Mapping[str, Step[L]],
+    *,
+    ring: Callable[[L], object],
+    since: float,
+    ends: Mapping[str, End[L]] | None = None,
+) -> None:
+    """Take further rows that are due, longest due first, each with its own claim: one bell may stand for several.
+
+    `since` is when (monotonic) the task began. Where steps are short they follow one another, for a moment; as soon as
+    one was long, whoever goes on rings for what may still be left first, so that it waits for none of them.
+    """
+    began = since
+    while local.may_claim():
+        local.mark_claimed()
+        held = leases.claim_next(model)
+        if held is None:
+            return
+        now = time.monotonic()
+        if now - began > SHORT:
+            ring(held.row)
+        began = now
+        row = _answer(held, steps, ends or {})
+        if row is not None:
+            ring(row)
+        if time.monotonic() - since > MOMENT:
+            ring(held.row)  # it is done: whoever answers finds those that are left
+            return
+
+
+def _answer(held: Held[L], steps: Mapping[str, Step[L]], ends: Mapping[str, End[L]]) -> L | None:
     with structlog.contextvars.bound_contextvars(
-        resource=model.machine.name, id=str(pk), epoch=held.epoch, status=held.row.status
+        resource=held.row.machine.name, id=str(held.row.pk), epoch=held.epoch, status=held.row.status
     ):
         try:
-            return _write_surely(held, _verdict(held) or _step(held, steps), ends or {})
+            return _write_surely(held, _verdict(held) or _step(held, steps), ends)
         except Overtaken:
             return held.row
         except Stale:

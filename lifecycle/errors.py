@@ -18,6 +18,10 @@ class Missing(LifecycleError):
     """There is no such row, or no longer."""
 
 
+class Unprovided(LifecycleError):
+    """Something that a new resource needs was not to be had: nothing was written."""
+
+
 class StateConflict(LifecycleError):
     """The resource's state does not allow the request; the message names the condition and what was found."""
 

@@ -1,7 +1,8 @@
 """The lease: claim a busy row, rest it, move it, renew it, give it up.
 
-Each of them is one guarded UPDATE. There is no reaper: taking over a lost row is the same `claim` as starting
-it, and raises the epoch, so that whatever the late holder still writes is refused.
+Each of them is one guarded write, and one statement with the Event and the Operation's end that go with it. There is
+no reaper: taking over a lost row is the same `claim` as starting it, and raises the epoch, so that whatever the late
+holder still writes is refused.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, NoReturn, TypeVar
@@ -16,21 +18,39 @@ from typing import Any, Generic, NoReturn, TypeVar
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, DateTimeField, Expression, F, Func, Q, TextField, Value, When
-from django.db.models.functions import Coalesce, Now
+from django.db.models import DateTimeField, F, Func, Q, Value
+from django.db.models.functions import Now
 
-from lifecycle import local
+from lifecycle import guarded, local, writes
 from lifecycle.errors import Overtaken, Stale
+from lifecycle.guarded import RELEASED, at_rest, claimable, due
 from lifecycle.machine import GONE, Outcome
-from lifecycle.models import Event, Leased, Node, Operation
+from lifecycle.models import Leased, Node, Operation
 from lifecycle.outcome import Fields
-from lifecycle.swap import swap, swap_many
+from lifecycle.swap import Part, Swap, rows_of, swap, swap_many
+
+__all__ = [
+    "Held",
+    "at_rest",
+    "claim",
+    "claim_next",
+    "claimable",
+    "due",
+    "give_up",
+    "lease",
+    "look_again",
+    "move",
+    "note",
+    "renew",
+    "rest",
+    "take_slice",
+    "wake",
+]
 
 log = structlog.get_logger(__name__)
 L = TypeVar("L", bound=Leased)
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-RELEASED = {"holder": None, "holder_pid": None, "lease_until": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,44 +80,26 @@ def lease() -> timedelta:
     return timedelta(seconds=settings.LEASE)
 
 
-def due() -> Q:
-    """Rows that are owed work now: not watched, their time has come, and nobody's lease on them holds."""
-    return Q(watched=False, not_before__lte=Now()) & (Q(holder=None) | Q(lease_until__lt=Now()))
-
-
-def claimable(model: type[Leased]) -> Q:
-    """Rows that this node may claim: those within its reach, and, to fail them, those past their deadline."""
-    reach = model.within_reach()
-    return Q(**reach) | Q(deadline_at__lt=Now()) if reach else Q()
-
-
 def claim(model: type[L], pk: uuid.UUID) -> Held[L] | None:
     """Take the lease on a due busy row and count the attempt; None if there is nothing to do here.
 
     The one UPDATE is the whole decision: of any number of claimants one gets the row.
     """
-    with transaction.atomic():
-        row = swap(
-            model,
-            due(),
-            claimable(model),
-            pk=pk,
-            status__in=list(model.machine.busy),
-            values={
-                "holder": local.node_id,
-                "holder_pid": os.getpid(),
-                "epoch": F("epoch") + 1,
-                "lease_until": Now() + lease(),
-                "claimed_at": Now(),
-                "attempts": F("attempts") + 1,
-                "taken_from": Coalesce(F("holder_id"), F("taken_from")),
-            },
-        )
-        if row is None:
-            return None
-        if row.taken_from is not None:
-            _record(row, "take_over", row.status, reason=f"the lease of node {row.taken_from} was lost")
-    return Held(row, local.node_id, row.epoch)
+    return _claimed(guarded.claiming(model).part(pk=pk, **_me()), model)
+
+
+def claim_next(model: type[L]) -> Held[L] | None:
+    """Claim, of the rows that this node may claim, the one that has been due for longest; None if there is none."""
+    return _claimed(guarded.claiming_next(model).part(**_me()), model)
+
+
+def _me() -> dict[str, object]:
+    return {"holder": local.node_id, "pid": os.getpid(), "lease": lease()}
+
+
+def _claimed(won: Part, model: type[L]) -> Held[L] | None:
+    rows = rows_of(model, writes.won_with(won, told=writes.told_of_take_over(model)))
+    return Held(rows[0], local.node_id, rows[0].epoch) if rows else None
 
 
 def note(held: Held[L], **fields: object) -> None:
@@ -131,26 +133,21 @@ def rest(
 
     :raises Stale: the row is held no longer under this claim; nothing was written.
     """
-    same = Q(operation=held.row.operation_id)
-    values: dict[str, object] = {
-        **RELEASED,
-        "not_before": _if(same, Now() + after, F("not_before")),
-        "watched": _if(same, Value(watch), F("watched")),
-        "rung_at": None,  # the bell was answered: the sweep may ring as soon as the row is due
-        "retries": F("retries") + 1 if retry else 0,
-        "status_reason": _if(same, Value(retry or reason, TextField()), F("status_reason")),
-        "updated_at": Now(),
-        **(fields or {}),
-    }
-    if clean:
-        values |= {"attempts": 0, "taken_from": None}
-    with transaction.atomic():
-        row = swap(type(held.row), values=values, **held.fence)
-        if row is not None and retry:
-            _record(held.row, "retry", held.row.status, reason=retry)
-        if row is not None and also is not None:
+    model, fields = type(held.row), fields or {}
+    won = guarded.resting(model, fields, watch=watch, clean=clean, retry=bool(retry)).part(
+        **held.fence,
+        **guarded.given(model, fields),
+        operation=held.row.operation_id,
+        after=after,
+        reason=retry or reason,
+    )
+    with _one(also):
+        rows = rows_of(
+            model, writes.won_with(won, **({"told": _told(held, "retry", retry)} if retry else {}))
+        )
+        if rows and also is not None:
             also()
-    return row if row is not None else _refuse(held, instead_of)
+    return rows[0] if rows else _refuse(held, instead_of)
 
 
 def move(
@@ -169,39 +166,43 @@ def move(
     :raises Overtaken: a request has moved the row meanwhile; it was released for the work now owed.
     :raises Stale: the row is held no longer under this claim; nothing was written.
     """
-    outcome = type(held.row).machine.outcomes[event]
-    with transaction.atomic():
-        row = _win(held, outcome, reason, fields or {})
-        if row is not None:
-            if also is not None:
-                also(held.row, row)
-            if outcome.target == GONE:
-                _delete(row)
-            Operation.objects.filter(pk=held.operation_id, finished_at=None).update(
-                state=Operation.State.COMPLETE if outcome.succeeded else Operation.State.FAILED,
-                reason=reason,
-                attempts=held.epoch - F("accepted_epoch"),
-                finished_at=Now(),
-            )
-            _record(held.row, event, held.row.status, to=outcome.target, reason=reason)
-    if row is None:
+    row, model, fields = held.row, type(held.row), fields or {}
+    outcome = model.machine.outcomes[event]
+    if row.status not in outcome.sources:
+        raise ValueError(f"{event} is no outcome of {row.status}")
+    state = Operation.State.COMPLETE if outcome.succeeded else Operation.State.FAILED
+    statement = writes.won_with(
+        _win(held, outcome, reason, fields),
+        closed=writes.closed(held.operation_id, state, reason, held.epoch),
+        told=_told(held, event, reason, to=outcome.target),
+    )
+    with _one(also):
+        rows = rows_of(model, statement)
+        if rows and also is not None:
+            also(row, rows[0])
+    if not rows:
         _hand_on(held, event)
 
 
-def _win(held: Held[L], outcome: Outcome, reason: str, fields: Fields) -> L | None:
-    model = type(held.row)
-    if held.row.status not in outcome.sources:
-        raise ValueError(f"{outcome.event} is no outcome of {held.row.status}")
-    fence = {**held.fence, "status": held.row.status, "operation": held.row.operation_id}
+def _win(held: Held[L], outcome: Outcome, reason: str, fields: Fields) -> Part:
+    row, model = held.row, type(held.row)
+    claimed = {"status": row.status, "operation": row.operation_id}
     if outcome.target == GONE:
-        return model._default_manager.select_for_update().filter(**fence).first()  # noqa: SLF001
-    return swap(model, values=at_rest(model, outcome.target, reason) | {**fields}, **fence)
+        return writes.removal(
+            row,
+            id=row.pk,
+            holder_id=held.node_id,
+            epoch=held.epoch,
+            status=row.status,
+            operation_id=row.operation_id,
+        )
+    move = guarded.moving(model, outcome.target, fields)
+    return move.part(**held.fence, **claimed, **guarded.given(model, fields), reason=reason)
 
 
-def _delete(row: Leased) -> None:
-    """Delete the row in one statement. What still refers to it the database's foreign keys refuse to leave behind."""
-    rows = type(row)._base_manager.filter(pk=row.pk)  # noqa: SLF001
-    rows._raw_delete(rows.db)  # noqa: SLF001 - delete() would first ask every table that may
+def _one(also: Callable[..., None] | None) -> AbstractContextManager[object]:
+    """Return the transaction of a write: a statement is one of its own, unless more is to be done with it."""
+    return nullcontext() if also is None else transaction.atomic()
 
 
 def renew(models: Iterable[type[Leased]]) -> list[Leased]:
@@ -209,18 +210,8 @@ def renew(models: Iterable[type[Leased]]) -> list[Leased]:
 
     Return the rows that were renewed.
     """
-    limit = timedelta(seconds=settings.STEP_LIMIT)
-    return [
-        row
-        for model in models
-        for row in swap_many(
-            model,
-            holder=local.node_id,
-            claimed_at__gt=Now() - limit,
-            lease_until__gt=Now(),  # a lease that has run out is not brought back: another may be claiming
-            values={"lease_until": Now() + lease()},
-        )
-    ]
+    mine = {"holder": local.node_id, "limit": timedelta(seconds=settings.STEP_LIMIT), "lease": lease()}
+    return [row for model in models for row in guarded.renewing(model).rows(**mine)]
 
 
 def give_up(model: type[L], node_id: uuid.UUID, *, why: str, pid: int | None = None) -> list[L]:
@@ -229,43 +220,9 @@ def give_up(model: type[L], node_id: uuid.UUID, *, why: str, pid: int | None = N
     Only the parent of the dead process may call this: it knows that nothing of it runs any more.
     """
     of_child = {} if pid is None else {"holder_pid": pid}
-    with transaction.atomic():
-        rows = swap_many(
-            model,
-            holder=node_id,
-            **of_child,
-            values={
-                **RELEASED,
-                "taken_from": F("holder_id"),
-                "not_before": Now(),
-                "rung_at": Now(),
-            },
-        )
-        for row in rows:
-            _record(row, "give_up", row.status, reason=why)
-    return rows
-
-
-def at_rest(model: type[Leased], status: str, reason: str) -> dict[str, object]:
-    """Return what a row's columns are when it comes to rest in `status`."""
-    return {
-        **model.resting,
-        **RELEASED,
-        "status": status,
-        "status_reason": reason,
-        "operation": None,
-        "deadline_at": None,
-        "watched": False,
-        "rung_at": None,
-        "attempts": 0,
-        "retries": 0,
-        "taken_from": None,
-        "updated_at": Now(),
-    }
-
-
-def _if(condition: Q, then: Expression | F, otherwise: F) -> Case:
-    return Case(When(condition, then=then), default=otherwise)
+    values = {**RELEASED, "taken_from": F("holder_id"), "not_before": Now(), "rung_at": Now()}
+    won = Swap(model, holder=node_id, **of_child, values=values).part()
+    return rows_of(model, writes.won_with(won, told=writes.told_of_give_up(model, why)))
 
 
 def _hand_on(held: Held[L], what: str) -> NoReturn:
@@ -282,18 +239,9 @@ def _refuse(held: Held[L], what: str) -> NoReturn:
     raise Stale(f"{what} of {row.machine.name} {row.pk} under epoch {held.epoch}: the row is held no longer")
 
 
-def _record(row: Leased, event: str, was: str, *, to: str = "", reason: str = "") -> None:
-    Event.objects.create(
-        resource_type=row.machine.name,
-        resource_id=row.pk,
-        operation_id=row.operation_id,
-        event=event,
-        from_status=was,
-        to_status=to or row.status,
-        epoch=row.epoch,
-        node_id=local.node_id,
-        reason=reason,
-    )
+def _told(held: Held[L], event: str, reason: str, *, to: str = "") -> Part:
+    row = held.row
+    return writes.told(row, event, row.status, to or row.status, operation=row.operation_id, reason=reason)
 
 
 def take_slice(model: type[L], wanted: Q, *, limit: int, values: Mapping[str, object]) -> list[L]:

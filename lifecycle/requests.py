@@ -7,19 +7,21 @@ simultaneous requests one wins, and each loser learns which condition failed and
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 
-from django.db import transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from psycopg2.errors import NotNullViolation
 
-from lifecycle import leases
-from lifecycle.errors import Missing, StateConflict
-from lifecycle.models import Event, Leased, Operation
-from lifecycle.swap import swap
+from lifecycle import leases, writes
+from lifecycle.errors import Missing, StateConflict, Unprovided
+from lifecycle.models import Leased, Operation
+from lifecycle.swap import Part, Swap, rows_of
 
 L = TypeVar("L", bound=Leased)
 
@@ -34,19 +36,52 @@ class Asked:
     params: Mapping[str, object] = field(default_factory=dict)
 
 
-def birth(row: L, event: str, asked: Asked, *, name: str, deadline: timedelta | None = None) -> Operation:
+def birth(
+    row: L,
+    event: str,
+    asked: Asked,
+    *,
+    name: str,
+    deadline: timedelta | None = None,
+    provided: Sequence[Part] = (),
+) -> Operation:
     """Insert a new resource in the busy state in which `event` bears it, with its Operation.
 
-    Call it inside the transaction that reserved what the resource needs.
+    `provided` are guarded writes without which it is not to be, such as of a quota: each returns a row, or all is as
+    it was. They are made in this order, in the same statement, so what they lock is locked for no longer than that.
+    What the resource needs besides must have been reserved in the transaction of the call.
+
+    :raises Unprovided: one of them returned no row.
     """
     machine = row.machine
-    operation = _operation(row, event, asked, name, uuid.uuid4())
     row.status = machine.births[event]
+    operation = _operation(row, event, asked, name, uuid.uuid4())
     row.operation_id = operation.pk
-    row.deadline_at = Now() + (deadline or machine.busy[row.status].deadline)
-    row.rung_at = Now()
-    operation.save(force_insert=True)
-    row.save(force_insert=True)
+    by_database = writes.defaults(row)
+    moments = {
+        "deadline_at": Part(f"{writes.NOW} + %s", [deadline or machine.busy[row.status].deadline]),
+        "rung_at": Part(writes.NOW),
+    }
+    needs = {f"need_{number}": part for number, part in enumerate(provided)}
+    # A row without a status is refused, and with it the whole statement.
+    all_there = " AND ".join(f"EXISTS (SELECT FROM {need})" for need in needs) or "true"
+    status = Part(f"CASE WHEN {all_there} THEN %s END", [row.status])
+    born = writes.inserted(row, **moments, status=status)
+    read = [*by_database, *moments]
+    opened = writes.inserted(operation)
+    statement = writes.joined(f"{born.sql} RETURNING {', '.join(read)}", **needs, opened=opened)
+    try:
+        with _whole() if needs else nullcontext(), connection.cursor() as cursor:
+            cursor.execute(statement.sql, [*statement.params, *born.params])
+            found = cursor.fetchone()
+    except IntegrityError as error:
+        if isinstance(error.__cause__, NotNullViolation) and error.__cause__.diag.column_name == "status":
+            raise Unprovided(f"{machine.name} {row.pk} lacks something that it needs") from error
+        raise
+    for attribute, value in zip(read, found, strict=True):
+        setattr(row, attribute, value)
+    operation.created_at = row.created_at  # it was the same moment
+    row._state.adding = False  # noqa: SLF001 - as save() would
     return operation
 
 
@@ -136,21 +171,17 @@ def _swap(
         if guard is not None:
             guard(found)
         same = {column: getattr(found, column) for column in ("status", "operation_id", *unchanged)}
-        with transaction.atomic(savepoint=False):  # what fails in here fails the whole of it
-            won = swap(model, pk=found.pk, **same, values=values)
-            if won is not None:
-                _supersede(found, event)
-                operation = _operation(won, event, asked, name, won.operation_id)
-                operation.save(force_insert=True)
-                _record(found, won, event, operation, asked)
-                return won
+        won = Swap(model, pk=found.pk, **same, values=values).part()
+        rows = rows_of(model, writes.won_with(won, **_with(found, event, asked, name, values)))
+        if rows:
+            return rows[0]
         found = model._default_manager.filter(pk=row.pk).first()  # noqa: SLF001
     raise Missing(f"The {machine.name} is gone.")
 
 
 def _operation(row: Leased, event: str, asked: Asked, name: str, open_as: uuid.UUID | None) -> Operation:
     """Return the record of a request: open under this id, or of one that is over already."""
-    over = {} if open_as else {"state": Operation.State.COMPLETE, "finished_at": Now()}
+    over = {} if open_as else {"state": Operation.State.COMPLETE}
     return Operation(
         id=open_as or uuid.uuid4(),
         **over,
@@ -166,25 +197,29 @@ def _operation(row: Leased, event: str, asked: Asked, name: str, open_as: uuid.U
     )
 
 
-def _supersede(found: Leased, event: str) -> None:
-    """Close the operation that the winning request overtook. A row at rest has none."""
+def _with(
+    found: Leased, event: str, asked: Asked, name: str, values: Mapping[str, object]
+) -> dict[str, Part]:
+    """Return what goes with the swap: the end of the operation that it overtakes, its own, and its Event."""
+    owed = values["operation"]
+    operation = _operation(found, event, asked, name, owed if isinstance(owed, uuid.UUID) else None)
+    to = str(values.get("status", found.status))
+    parts: dict[str, Part] = {}
+    source = " FROM won"
     if found.operation_id is not None:
-        Operation.objects.filter(pk=found.operation_id, finished_at=None).update(
-            state=Operation.State.SUPERSEDED,
-            reason=f"overtaken by {event}",
-            attempts=found.epoch - F("accepted_epoch"),
-            finished_at=Now(),
-        )
-
-
-def _record(found: Leased, won: Leased, event: str, operation: Operation, asked: Asked) -> None:
-    Event.objects.create(
-        resource_type=won.machine.name,
-        resource_id=won.pk,
-        operation_id=operation.pk,
-        event=event,
-        from_status=found.status,
-        to_status=won.status,
-        epoch=won.epoch,
-        reason=f"asked by user {asked.user_id}",
+        why = f"overtaken by {event}"
+        state = Operation.State.SUPERSEDED
+        parts["superseded"] = writes.closed(found.operation_id, state, why, found.epoch)
+        source += " LEFT JOIN superseded ON true"  # so that it is over before the next one is open
+    over = {} if owed else {"finished_at": Part(writes.NOW)}
+    parts["opened"] = writes.inserted(operation, source, accepted_epoch=Part("won.epoch"), **over)
+    reason = f"asked by user {asked.user_id}"
+    parts["told"] = writes.told(
+        found, event, found.status, to, by=False, operation=operation.pk, reason=reason
     )
+    return parts
+
+
+def _whole() -> AbstractContextManager[object]:
+    """Return what keeps a statement's failure from that of the transaction that it may be part of."""
+    return transaction.atomic() if connection.in_atomic_block else nullcontext()

@@ -3,21 +3,90 @@
 A filtered UPDATE is a compare-and-swap only if every condition is a column of the very row it writes. After
 waiting for a lock PostgreSQL checks the row's own columns again, but not a subquery's or a join's result, so
 such a write lets two sessions win. This module refuses them.
+
+To turn expressions into SQL costs more than to run it: a swap that is made again and again is a `Swap`, whose SQL is
+made once and whose values are `Given` each time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connections, models, router
-from django.db.models.expressions import BaseExpression, Subquery
+from django.db import DEFAULT_DB_ALIAS, connection, models
+from django.db.models.expressions import BaseExpression, Expression, Subquery
 from django.db.models.sql import Query, UpdateQuery
 
 from lifecycle.errors import UnsafeSwap
 
 M = TypeVar("M", bound=models.Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A statement, or a part of one, with its parameters."""
+
+    sql: str
+    params: Sequence[Any] = ()
+
+
+class Given(Expression):
+    """A value that is named when a Swap is made, and given when it is run."""
+
+    def __init__(self, name: str, output_field: models.Field[Any, Any] | None = None) -> None:
+        super().__init__(output_field=output_field)
+        self.name = name
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:  # noqa: ARG002 - Django's signature
+        return "%s", [self]
+
+
+class Swap(Generic[M]):
+    """A guarded write of one kind, for rows of one model."""
+
+    def __init__(
+        self, model: type[M], *conditions: models.Q, values: Mapping[str, object], **filters: object
+    ) -> None:
+        """Take what the write asks for and what it writes; nothing is compiled or run yet."""
+        self.model = model
+        self._asked = (conditions, values, filters)
+        self._compiled: Part | None = None
+
+    def part(self, **given: object) -> Part:
+        """Return the statement with these values. It returns the rows as written, all columns of them.
+
+        :raises UnsafeSwap: a condition or a value reaches beyond the row's own columns.
+        """
+        if self._compiled is None:
+            self._compiled = self._compile()
+        sql, params = self._compiled.sql, self._compiled.params
+        return Part(sql, [given[one.name] if isinstance(one, Given) else one for one in params])
+
+    def rows(self, **given: object) -> list[M]:
+        """Run it, and return the rows as written."""
+        return rows_of(self.model, self.part(**given))
+
+    def row(self, **given: object) -> M | None:
+        """Run it for one row, and return that as written; None if it does not meet the conditions."""
+        rows = self.rows(**given)
+        return rows[0] if rows else None
+
+    def _compile(self) -> Part:
+        model, (conditions, values, filters) = self.model, self._asked
+        if model._meta.parents:  # noqa: SLF001
+            raise UnsafeSwap(f"{model.__name__} has columns in its parent's table; use an abstract base.")
+        query = model._default_manager.filter(*conditions, **filters).query  # noqa: SLF001
+        _refuse_foreign_conditions(query)
+        update = query.chain(UpdateQuery)
+        assert isinstance(update, UpdateQuery)  # noqa: S101 - chain() returns what it was given
+        update.clear_ordering(force=True)
+        update.add_update_values(dict(values))
+        _refuse_subqueries(value for value in values.values() if isinstance(value, BaseExpression))
+        sql, params = update.get_compiler(connection=connection).as_sql()
+        return Part(f"{sql} RETURNING {columns(model)}", params)
 
 
 def swap(
@@ -38,16 +107,42 @@ def swap_many(
 
     :raises UnsafeSwap: a condition or a value reaches beyond the row's own columns.
     """
-    if model._meta.parents:  # noqa: SLF001
-        raise UnsafeSwap(f"{model.__name__} has columns in its parent's table; use an abstract base.")
-    query = model._default_manager.filter(*conditions, **filters).query  # noqa: SLF001
-    _refuse_foreign_conditions(query)
-    update = query.chain(UpdateQuery)
-    assert isinstance(update, UpdateQuery)  # noqa: S101 - chain() returns what it was given
-    update.clear_ordering(force=True)
-    update.add_update_values(dict(values))
-    _refuse_subqueries(value for value in values.values() if isinstance(value, BaseExpression))
-    return _returning(model, update)
+    try:
+        return Swap(model, *conditions, values=values, **filters).rows()
+    except EmptyResultSet:  # a condition that no row can meet, such as pk__in=[]
+        return []
+
+
+def columns(model: type[models.Model]) -> str:
+    """Return all columns of a model's table, in the order in which `rows_of` reads them."""
+    quote = connection.ops.quote_name
+    return ", ".join(quote(str(field.column)) for field in model._meta.concrete_fields)  # noqa: SLF001
+
+
+def rows_of(model: type[M], statement: Part) -> list[M]:
+    """Run a statement that returns all columns of a model's rows, and return the rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement.sql, statement.params)
+        found: Iterable[Any] = cursor.fetchall()
+    names, converters = _reader(model)
+    return [model.from_db(DEFAULT_DB_ALIAS, names, _converted(row, converters)) for row in found]
+
+
+@cache
+def _reader(model: type[models.Model]) -> tuple[list[str], dict[int, Any]]:
+    """Return a model's attributes, and how the database's values become theirs."""
+    fields = model._meta.concrete_fields  # noqa: SLF001
+    compiler = model._default_manager.all().query.get_compiler(connection=connection)  # noqa: SLF001
+    converters = compiler.get_converters([field.get_col(model._meta.db_table) for field in fields])  # noqa: SLF001
+    return [field.attname for field in fields], converters
+
+
+def _converted(row: Sequence[Any], converters: Mapping[int, Any]) -> list[Any]:
+    values = list(row)
+    for index, (each, expression) in converters.items():
+        for convert in each:
+            values[index] = convert(values[index], expression, connection)
+    return values
 
 
 def _refuse_foreign_conditions(query: Query) -> None:
@@ -70,23 +165,3 @@ def _refuse_subqueries(expressions: Iterable[Any]) -> None:
         for part in [*expression.flatten(), getattr(expression, "rhs", None)]:
             if isinstance(part, Query | Subquery):
                 raise UnsafeSwap("The swap names a subquery; it may only name its own row's columns.")
-
-
-def _returning(model: type[M], update: UpdateQuery) -> list[M]:
-    using = router.db_for_write(model)
-    compiler = update.get_compiler(using)
-    try:
-        sql, params = compiler.as_sql()
-    except EmptyResultSet:  # a condition that no row can meet, such as pk__in=[]
-        return []
-    fields = model._meta.concrete_fields  # noqa: SLF001
-    connection = connections[using]
-    quoted = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
-    with connection.cursor() as cursor:
-        cursor.execute(f"{sql} RETURNING {quoted}", params)
-        rows: Iterable[Any] = cursor.fetchall()
-    converters = compiler.get_converters([field.get_col(model._meta.db_table) for field in fields])  # noqa: SLF001
-    if converters:
-        rows = compiler.apply_converters(rows, converters)
-    names = [field.attname for field in fields]
-    return [model.from_db(using, names, tuple(row)) for row in rows]

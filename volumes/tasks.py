@@ -1,14 +1,19 @@
-"""The worker's side of volumes, snapshots and connections: one bell, one claim, one step, one guarded write."""
+"""The worker's side of volumes, snapshots and connections: one bell, one claim, one step, one guarded write.
+
+A bell may stand for several rows, so whoever answers it goes on with what is due.
+"""
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from celery import Task, shared_task
 
-from lifecycle.advance import End, Step, advance
+from lifecycle.advance import End, Step, advance, go_on
 from lifecycle.models import Leased
 from volumes.ends import CONNECTION_ENDS, SNAPSHOT_ENDS, VOLUME_ENDS
 from volumes.models import Connection, Snapshot, Volume
@@ -48,6 +53,10 @@ def _advance(
         ident = uuid.UUID(pk)
     except (ValueError, AttributeError, TypeError):
         return  # a forged message
+    ring = partial(bell.ring, task)
+    began = time.monotonic()
     row = advance(model, ident, steps, ends=ends)
     if row is not None:
-        bell.ring(task, row)
+        ring(row)
+    if not task.request.called_directly:
+        go_on(model, steps, ends=ends, ring=ring, since=began)

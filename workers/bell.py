@@ -16,15 +16,12 @@ from celery import Task, current_app
 from django.db import transaction
 
 from lifecycle.models import Leased
+from workers.ringer import Ringer
 
 log = structlog.get_logger(__name__)
 
 PATIENCE = 2.0  # seconds for one bell to be published
-ONCE_MORE = {
-    "max_retries": 1,
-    "interval_start": 0,
-    "interval_step": 0,
-}  # a kept connection may have died since
+AT_ONCE = 0.5  # seconds; what failed sooner was a kept connection that had died, and a new one may do
 QUIET = 2.0  # seconds without an attempt after the broker was out of reach; the sweep rings later
 _quiet_until = 0.0
 
@@ -35,20 +32,42 @@ def ring(task: Task[Any, Any], row: Leased, *, queue: str | None = None) -> bool
     if time.monotonic() < _quiet_until:
         return False
     try:
-        patience: dict[str, Any] = {"timeout": PATIENCE, "confirm_timeout": PATIENCE}
-        task.apply_async(
-            kwargs={"pk": str(row.pk)},
-            queue=queue or row.queue,
-            retry=True,
-            retry_policy=ONCE_MORE,
-            ignore_result=True,
-            **patience,
-        )
+        _publish(task, row, queue or row.queue)
     except Exception as error:  # noqa: BLE001 - each transport has its own errors, and none may reach who rings
         _quiet_until = time.monotonic() + QUIET
         log.warning("the broker is out of reach; the sweep will ring again", error=str(error))
         return False
     return True
+
+
+def _publish(task: Task[Any, Any], row: Leased, queue: str) -> None:
+    """Publish, over a new connection if the kept one has died; never twice where the broker does not answer.
+
+    Celery's own retry would: a broker that hangs would then be waited for three times over.
+    """
+    patience: dict[str, Any] = {"timeout": PATIENCE, "confirm_timeout": PATIENCE}
+    pool: Any = current_app.amqp.producer_pool
+    with pool.acquire(block=True) as producer:
+        for once_more in (True, False):
+            began = time.monotonic()
+            try:
+                task.apply_async(
+                    kwargs={"pk": str(row.pk)},
+                    queue=queue,
+                    producer=producer,
+                    retry=False,
+                    ignore_result=True,
+                    **patience,
+                )
+            except Exception:
+                broker = producer.connection
+                broker.collect()  # without a word of farewell, which may not be answered either
+                broker.maybe_switch_next()
+                producer.revive(broker)
+                if not once_more or time.monotonic() - began > AT_ONCE:
+                    raise
+            else:
+                return
 
 
 def warm_up() -> None:
@@ -70,3 +89,11 @@ def ring_all(task: Task[Any, Any], rows: Iterable[Leased], *, queue: str | None 
 def ring_on_commit(task: Task[Any, Any], row: Leased) -> None:
     """Ring after the transaction that owes the work has committed, and not if it does not."""
     transaction.on_commit(lambda: ring(task, row), robust=True)
+
+
+def gather_on_commit(task: Task[Any, Any], row: Leased) -> None:
+    """Ring likewise, but at most once per moment for a queue: for work that is short, whose task takes further rows."""
+    transaction.on_commit(lambda: ringer.ring(task, row), robust=True)
+
+
+ringer = Ringer(ring)

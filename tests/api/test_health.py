@@ -5,6 +5,7 @@ from django.db import connection
 from django.test import TransactionTestCase, override_settings
 
 from api import health
+from lifecycle import local
 
 
 @override_settings(ROOT_URLCONF="tests.api.urls")
@@ -32,6 +33,12 @@ class HealthTests(TransactionTestCase):
         self.assertIn("no answer", answer.json()["reason"])
         self.assertGreaterEqual(time.monotonic() - begun, health.LIMIT)
         self.assertIs(health._running, hung)
+
+    def test_a_process_that_is_about_to_stop_says_so(self):
+        self.addCleanup(local._page.__setitem__, 8, local._page[8])
+        local.drain()
+        answer = self.client.get("/healthz")
+        self.assertEqual((answer.status_code, answer.json()["status"]), (503, "draining"))
 
     def test_it_is_only_read(self):
         self.assertEqual(self.client.post("/healthz").status_code, 405)

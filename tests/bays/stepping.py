@@ -14,9 +14,9 @@ from bays.models import Bay
 from bays.stacks import bay_tag, stack_name
 from bays.states import Status
 from bays.tasks import advance_bay
+from chaos.heat_proxy import HeatProxy
 from tests import make
 from tests.clouds import connect_to, heat_endpoint, settled, tiny_request
-from tests.heat_proxy import HeatProxy
 
 
 class StepCase(TestCase):

@@ -16,11 +16,11 @@ from bays.models import Bay, Quota
 from bays.stacks import OPERATION_TAG, bay_tag, stack_name
 from bays.states import Status
 from bays.steps import MAX_DELETES
+from chaos.heat_proxy import Fault, Spoil
 from lifecycle.models import Operation
 from tests import make
 from tests.bays.stepping import StepCase
 from tests.clouds import settled, tiny_request
-from tests.heat_proxy import Fault, Spoil
 
 
 class ChangeStepTests(StepCase):

@@ -14,13 +14,13 @@ from bays.models import Bay
 from bays.stacks import OPERATION_TAG, OWNER_TAG, bay_tag, request_for, stack_name
 from bays.states import Status
 from bays.steps import STEPS
+from chaos.heat_proxy import Fault, Spoil
 from lifecycle import leases
 from lifecycle.errors import Stale
 from lifecycle.models import Operation
 from tests import make
 from tests.bays.stepping import StepCase
 from tests.clouds import settled, tiny_request
-from tests.heat_proxy import Fault, Spoil
 
 
 class CreateStepTests(StepCase):

@@ -12,6 +12,7 @@ from django.test import TestCase, TransactionTestCase
 
 from bays.models import Bay
 from bays.states import BAY, Status
+from lifecycle import advance as advance_module
 from lifecycle import leases, local
 from lifecycle.advance import LONGEST_WAIT, advance, backoff
 from lifecycle.errors import LeaseLost
@@ -201,3 +202,45 @@ class MayClaimTests(TestCase):
     def test_a_draining_node_claims_nothing(self) -> None:
         with patch.object(local, "draining", return_value=True):
             self.assert_no_claim()
+
+
+class GoOnTests(TestCase):
+    """One bell may stand for several rows: whoever answers it goes on with those that are due."""
+
+    def setUp(self) -> None:
+        model = make.baymodel()
+        self.bays = [make.bay(name=f"bay{number}", model=model) for number in range(4)]
+        self.rung: list[str] = []
+
+    def go_on(self, outcome: StepOutcome, *, since: float | None = None) -> None:
+        def step(held: Held[Bay]) -> StepOutcome:
+            return outcome
+
+        began = time.monotonic() if since is None else since
+        steps = dict.fromkeys(BAY.busy, step)
+        advance_module.go_on(Bay, steps, ring=lambda row: self.rung.append(row.name), since=began)
+
+    def done(self) -> int:
+        return Bay.objects.filter(status=Status.CREATE_COMPLETE).count()
+
+    def test_it_takes_all_that_is_due_and_rings_for_none(self) -> None:
+        self.go_on(Done("created"))
+        self.assertEqual((self.done(), self.rung), (4, []))
+
+    def test_after_a_moment_it_leaves_the_rest_to_another_bell(self) -> None:
+        with patch.object(advance_module, "MOMENT", 0.0):
+            self.go_on(Done("created"))
+        self.assertEqual((self.done(), self.rung), (1, ["bay0"]))
+
+    def test_after_a_long_step_it_calls_for_help_before_the_next(self) -> None:
+        self.go_on(Done("created"), since=time.monotonic() - advance_module.SHORT * 2)
+        self.assertEqual((self.done(), self.rung), (4, ["bay0"]))
+
+    def test_it_takes_nothing_once_the_node_drains(self) -> None:
+        with patch.object(local, "may_claim", lambda: False):
+            self.go_on(Done("created"))
+        self.assertEqual(self.done(), 0)
+
+    def test_what_rests_for_later_is_not_taken_twice(self) -> None:
+        self.go_on(Again(timedelta(minutes=1)))
+        self.assertEqual((self.rung, Bay.objects.filter(epoch=1).count()), ([], 4))

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from api.problems import BadRequest, NotFound
-from volumes.actions.types import unused
+from volumes.actions.types import changed, unused
 from volumes.models import Encryption, VolumeType
 
 
@@ -27,6 +27,7 @@ def encrypt(kind: VolumeType, values: Mapping[str, Any]) -> Encryption:
         found = unused(kind, "set the encryption")
         if encryption_of(found) is not None:
             raise BadRequest(f"Volume type {kind.pk} has an encryption already.")
+        changed(found, {})
         return Encryption.objects.create(type=found, **values)
 
 

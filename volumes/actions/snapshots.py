@@ -128,7 +128,7 @@ def delete(
         refuse_frozen(snapshot)
         refuse_readers(snapshot, event)
         won = requests.request(snapshot, event, asked(by, request_id, snapshot), name=snapshot.name)
-        bell.ring_on_commit(advance_snapshot, won)
+        bell.gather_on_commit(advance_snapshot, won)
     return won
 
 

@@ -72,7 +72,7 @@ def update(kind: VolumeType, changes: Mapping[str, Any], expected: Expected = AN
                 True,
             ):
                 raise BadRequest("The default type keeps its name and stays public.")
-            return _changed(found, changes)
+            return changed(found, changes)
     except IntegrityError as taken:
         raise _named_twice(changes.get("name")) from taken
 
@@ -116,7 +116,7 @@ def set_specs(kind: VolumeType, specs: Mapping[str, str]) -> VolumeType:
     """
     with transaction.atomic():
         found = unused(kind, "change the extra specs")
-        return _changed(found, {"extra_specs": {**found.extra_specs, **specs}})
+        return changed(found, {"extra_specs": {**found.extra_specs, **specs}})
 
 
 def delete_spec(kind: VolumeType, key: str) -> None:
@@ -128,7 +128,7 @@ def delete_spec(kind: VolumeType, key: str) -> None:
     with transaction.atomic():
         found = unused(kind, "delete extra specs")
         require_spec(found, key)
-        _changed(found, {"extra_specs": {k: v for k, v in found.extra_specs.items() if k != key}})
+        changed(found, {"extra_specs": {k: v for k, v in found.extra_specs.items() if k != key}})
 
 
 def require_spec(kind: VolumeType, key: str, specs: Mapping[str, str] | None = None) -> str:
@@ -207,7 +207,8 @@ def _private(kind: VolumeType) -> VolumeType:
     return found
 
 
-def _changed(kind: VolumeType, changes: Mapping[str, Any]) -> VolumeType:
+def changed(kind: VolumeType, changes: Mapping[str, Any]) -> VolumeType:
+    """Change the locked type, so that who accepts volumes of it learns that it was changed."""
     for name, value in changes.items():
         setattr(kind, name, value)
     kind.updated_at = Now()

@@ -6,12 +6,15 @@ from typing import Final
 
 from django.db.models import Q
 
+from api.lately import Lately
 from api.problems import BadRequest, NotFound, Problem
 from identity.callers import Caller
+from lifecycle.swap import Part
 from volumes.actions.guarding import as_id
 from volumes.models import DefaultType, VolumeType
 
 DEFAULT: Final = "__DEFAULT__"  # the type of volumes for which none was asked; made by a migration
+_types: Lately[VolumeType] = Lately()
 LEAST, MOST = "provisioning:min_vol_size", "provisioning:max_vol_size"
 
 
@@ -35,6 +38,29 @@ def default_type(project_id: str) -> VolumeType:
     own = DefaultType.objects.filter(pk=project_id).values("type")
     either = VolumeType.objects.select_related("encryption").filter(Q(name=DEFAULT) | Q(pk__in=own))
     return min(either, key=lambda kind: kind.name == DEFAULT)
+
+
+def wanted(by: Caller, ident: str | None) -> VolumeType:
+    """Return the type that a request names, or the default one.
+
+    :raises NotFound: there is none of this name.
+    """
+    return default_type(by.project) if ident is None else find_type(by, ident)
+
+
+def wanted_lately(by: Caller, ident: str | None) -> VolumeType:
+    """Return the same as of CATALOG_CACHE seconds ago at most: for who accepts nothing unless it is `unchanged`."""
+    key = (by.project, by.is_admin, ident)
+    return _types.get(key) or _types.put(key, wanted(by, ident))
+
+
+def unchanged(kind: VolumeType) -> Part:
+    """Return the guarded read that finds the type, and keeps it, as it was when it was looked up."""
+    table = VolumeType._meta.db_table  # noqa: SLF001
+    return Part(
+        f"SELECT FROM {table} WHERE id = %s AND updated_at IS NOT DISTINCT FROM %s FOR KEY SHARE",  # noqa: S608
+        [kind.pk, kind.updated_at],
+    )
 
 
 def refuse_encrypted(kind: VolumeType) -> None:

@@ -15,7 +15,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Least, Now
 
 from lifecycle import local
-from lifecycle.swap import swap, swap_many
+from lifecycle.swap import Given, Part, Swap, rows_of
 
 SOON = timedelta(seconds=1)
 _served: tuple[float, list[str]] = (0.0, [])  # until when (monotonic), what
@@ -70,35 +70,23 @@ class Pool(models.Model):
         return self.id
 
     @classmethod
-    def reserve(cls, pk: str, size: int) -> Pool | None:
-        """Promise `size` GiB of an open pool, inside the accepting transaction; None if there is no room.
+    def reservation(cls, pk: str, size: int) -> Part:
+        """Return the guarded write that promises `size` GiB of an open pool, if there is room.
 
         Of any number of transactions that want the last room, one gets it.
         """
-        fresh = Now() - timedelta(seconds=settings.POOL_STALE)
-        return swap(
-            cls,
-            pk=pk,
-            allocated_gb__lte=F("promisable_gb") - size,
-            free_promisable_gb__gte=size,
-            down_since=None,
-            disabled=False,
-            frozen=False,
-            reported_at__gt=fresh,
-            values={
-                "allocated_gb": F("allocated_gb") + size,
-                "report_due": Least(F("report_due"), Now() + SOON),
-            },
-        )
+        return _RESERVE.part(pk=pk, size=size, stale=timedelta(seconds=settings.POOL_STALE))
+
+    @classmethod
+    def reserve(cls, pk: str, size: int) -> Pool | None:
+        """Promise `size` GiB of an open pool, inside the accepting transaction; None if there is no room."""
+        rows = rows_of(cls, cls.reservation(pk, size))
+        return rows[0] if rows else None
 
     @classmethod
     def release(cls, pk: str, size: int) -> None:
         """Take a promise back, inside the transaction that ends what it was made for."""
-        values = {
-            "allocated_gb": F("allocated_gb") - size,
-            "report_due": Least(F("report_due"), Now() + SOON),
-        }
-        swap_many(cls, pk=pk, values=values)
+        _RELEASE.rows(pk=pk, size=size)
 
     @classmethod
     def exchange(cls, old: str, new: str, size: int) -> bool:
@@ -110,6 +98,22 @@ class Pool(models.Model):
             return False
         cls.release(old, size)
         return new < old or cls.reserve(new, size) is not None
+
+
+_SIZE = Given("size", models.BigIntegerField())
+_SOON = Least(F("report_due"), Now() + SOON)
+_RESERVE = Swap(
+    Pool,
+    pk=Given("pk"),
+    allocated_gb__lte=F("promisable_gb") - _SIZE,
+    free_promisable_gb__gte=_SIZE,
+    down_since=None,
+    disabled=False,
+    frozen=False,
+    reported_at__gt=Now() - Given("stale", models.DurationField()),
+    values={"allocated_gb": F("allocated_gb") + _SIZE, "report_due": _SOON},
+)
+_RELEASE = Swap(Pool, pk=Given("pk"), values={"allocated_gb": F("allocated_gb") - _SIZE, "report_due": _SOON})
 
 
 class ServiceState(models.Model):

@@ -6,61 +6,36 @@ reservation is one guarded UPDATE of the project's row, so its last unit goes to
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Count, F, Q, Sum, Value
 from django.db.models.functions import Coalesce
 
-from lifecycle.swap import swap, swap_many
+from lifecycle.swap import Part, swap_many
+from volumes.models import counting
+from volumes.models.counting import COUNTED, UNLIMITED, Amounts, OverLimit, TooLarge, of_type
 from volumes.models.types import VolumeType
 from volumes.models.volumes import Snapshot, Volume
 
-COUNTED: Final = ("volumes", "snapshots", "gigabytes")
-UNLIMITED: Final = -1
+__all__ = [
+    "COUNTED",
+    "UNLIMITED",
+    "Amounts",
+    "OverLimit",
+    "Quota",
+    "QuotaClass",
+    "TooLarge",
+    "TypeQuota",
+    "of_type",
+]
+
 _defaults: tuple[float, dict[str, int]] = (0.0, {})  # until when (monotonic), what
-
-
-def of_type(name: str, type_id: uuid.UUID) -> str:
-    """Return the key under which a class of quotas limits a resource of one type: a type may be renamed."""
-    return f"{name}:{type_id}"
-
-
-class OverLimit(Exception):
-    """The project's limit does not allow it."""
-
-    def __init__(self, resource: str, used: int, limit: int, asked: int) -> None:
-        super().__init__(
-            f"Quota exceeded for {resource}: asked for {asked}, and {used} of {limit} are already in use."
-        )
-        self.resource = resource
-
-
-class TooLarge(OverLimit):
-    """One volume is larger than the project's volumes may be."""
-
-    def __init__(self, size: int, limit: int) -> None:
-        Exception.__init__(
-            self, f"Quota exceeded: a volume of {size} GiB is larger than per_volume_gigabytes, {limit}."
-        )
-        self.resource = "per_volume_gigabytes"
-
-
-@dataclass(frozen=True, slots=True)
-class Amounts:
-    """What is asked for, or given back. `gigabytes` counts volumes and snapshots alike, as in Cinder."""
-
-    volumes: int = 0
-    snapshots: int = 0
-    gigabytes: int = 0
-
-    def items(self) -> list[tuple[str, int]]:
-        return [(name, getattr(self, name)) for name in COUNTED if getattr(self, name)]
 
 
 class QuotaClass(models.Model):
@@ -138,17 +113,14 @@ class Quota(models.Model):
         :raises OverLimit: naming the limit that does not allow it.
         """
         defaults = QuotaClass.lately()
-        room = Q()
-        for name, amount in amounts.items():
-            limit = Coalesce(F(f"{name}_limit"), Value(defaults[name], output_field=models.BigIntegerField()))
-            room &= Q(**{f"{name}__lte": limit - amount}) | _unlimited(name, defaults[name])
-        values = {name: F(name) + amount for name, amount in amounts.items()}
-        row = swap(cls, room, pk=project_id, values=values)
+        count = counting.counted(cls, amounts, defaults)
+        given = {"pk": project_id, **counting.given(amounts, defaults)}
+        row = count.row(**given)
         if row is None:
             Quota.objects.bulk_create([Quota(project_id=project_id)], ignore_conflicts=True)
-            row = swap(cls, room, pk=project_id, values=values)
+            row = count.row(**given)
         found = row or cls.objects.get(pk=project_id)
-        per_volume = found.limit("per_volume_gigabytes", defaults)
+        per_volume = found.limit(counting.PER_VOLUME, defaults)
         if 0 <= per_volume < largest:
             raise TooLarge(largest, per_volume)
         if row is None:
@@ -157,10 +129,28 @@ class Quota(models.Model):
             TypeQuota.reserve(project_id, type_id, amounts, defaults)
 
     @classmethod
+    def reservation(
+        cls, project_id: str, type_id: uuid.UUID, amounts: Amounts, *, largest: int
+    ) -> Part | None:
+        """Return the guarded write that counts what is asked for, where that is all that counts it.
+
+        It writes nothing where a limit does not allow it, and where the project has limits of its own of a type or of
+        a single volume. None where the defaults have such limits: `reserve` sees to those, and says which was met.
+        """
+        defaults = QuotaClass.lately()
+        if any(of_type(name, type_id) in defaults for name in COUNTED):
+            return None
+        if 0 <= defaults.get(counting.PER_VOLUME, UNLIMITED) < largest:
+            return None
+        return counting.counted(cls, amounts, defaults, alone=True).part(
+            pk=project_id, type=json.dumps(str(type_id)), **counting.given(amounts, defaults)
+        )
+
+    @classmethod
     def release(cls, project_id: str, type_id: uuid.UUID | None, amounts: Amounts) -> None:
         """Give back what was counted, inside the transaction that ends it."""
         values = {name: F(name) - amount for name, amount in amounts.items()}
-        rows = swap_many(cls, pk=project_id, values=values)
+        rows = counting.uncounted(cls, amounts).rows(pk=project_id, **counting.given(amounts))
         if rows and type_id is not None and str(type_id) in rows[0].typed:
             swap_many(TypeQuota, project_id=project_id, type=type_id, values=values)
 
@@ -282,7 +272,7 @@ class TypeQuota(models.Model):
         for name, amount in amounts.items():
             default = defaults.get(of_type(name, type_id), UNLIMITED)
             limit = Coalesce(F(f"{name}_limit"), Value(default, output_field=models.BigIntegerField()))
-            room &= Q(**{f"{name}__lte": limit - amount}) | _unlimited(name, default)
+            room &= Q(**{f"{name}__lte": limit - amount}) | counting.unlimited(name, default)
         values = {name: F(name) + amount for name, amount in amounts.items()}
         if swap_many(cls, room, project_id=project_id, type=type_id, values=values):
             return
@@ -305,8 +295,3 @@ class TypeQuota(models.Model):
         full = (one for one in asked if one[2] != UNLIMITED and getattr(self, one[0]) + one[1] > one[2])
         name, amount, limit = next(full, asked[0])
         return OverLimit(f"{name}_{self.type.name}", getattr(self, name), limit, amount)
-
-
-def _unlimited(name: str, default: int) -> Q:
-    own = Q(**{f"{name}_limit": UNLIMITED})
-    return own | Q(**{f"{name}_limit": None}) if default == UNLIMITED else own

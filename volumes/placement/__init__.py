@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from django.conf import settings
+from django.db.models import F
+from django.db.models.functions import Now
 
 from volumes.models import Pool, Volume, VolumeType
 from volumes.placement import specs
@@ -103,8 +105,9 @@ def _pools() -> list[Pool]:
     global _lately  # noqa: PLW0603 - one for the process
     until, pools = _lately
     if time.monotonic() >= until:
-        pools = list(Pool.objects.all())
-        _lately = (time.monotonic() + settings.CATALOG_CACHE, pools)
+        pools = list(Pool.objects.annotate(age=Now() - F("reported_at")))
+        if all(pool.reported_at for pool in pools):  # one that has just come is open as soon as it reports
+            _lately = (time.monotonic() + settings.CATALOG_CACHE, pools)
     return pools
 
 
@@ -130,5 +133,7 @@ def hinted(hint: object) -> list[uuid.UUID]:
 
 def backends_of(ids: Collection[uuid.UUID], project_id: str) -> frozenset[str]:
     """Return the back-ends of a project's volumes, for affinity hints; ids of others count as unknown."""
+    if not ids:
+        return frozenset()
     rows = Volume.objects.filter(pk__in=ids, project_id=project_id)
     return frozenset(rows.values_list("backend", flat=True))

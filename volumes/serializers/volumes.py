@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from api.fields import Integer, Reference
+from api.fields import Input, Integer, Reference
 from volumes.actions.guarding import as_id
 from volumes.actions.volumes import LARGEST
 from volumes.models import Attachment, Volume
@@ -22,7 +22,7 @@ MAX_HINTED: Final = 100  # volumes in one hint
 MAX_HINTS: Final = 4096  # characters of all hints
 
 
-class VolumeInput(serializers.Serializer[Any]):
+class VolumeInput(Input):
     """A volume that is asked for. What is not named here is passed over, as Cinder does."""
 
     size = Integer(min_value=1, max_value=LARGEST, required=False, allow_null=True)
@@ -46,7 +46,7 @@ class VolumeInput(serializers.Serializer[Any]):
         return {name: value for name, value in attrs.items() if value is not None}
 
 
-class VolumeChange(serializers.Serializer[Any]):
+class VolumeChange(Input):
     """What a user may call a volume or a snapshot; `metadata` are the new ones, all of them."""
 
     name = Words()
@@ -80,7 +80,7 @@ class Hints(serializers.Field[dict[str, Any], Any, dict[str, Any], Any]):
         return dict(data)
 
 
-class HintsInput(serializers.Serializer[Any]):
+class HintsInput(Input):
     """The hints that come with a volume."""
 
     scheduler_hints = Hints(source="hints")
@@ -108,8 +108,14 @@ def volume_summary(volume: Volume, reader: Reader) -> dict[str, Any]:
     return {"id": str(volume.pk), "name": volume.name or None, "links": reader.links("volumes", volume.pk)}
 
 
-def volume_document(volume: Volume, reader: Reader, *, placed: bool = True) -> dict[str, Any]:
-    """Return a volume in full. `placed` adds what Cinder's extensions tell, in all answers but those to a write."""
+def volume_document(
+    volume: Volume, reader: Reader, *, placed: bool = True, new: bool = False
+) -> dict[str, Any]:
+    """Return a volume in full. `placed` adds what Cinder's extensions tell, in all answers but those to a write.
+
+    Nobody has a `new` one.
+    """
+    users = () if new else volume.attachments.all()
     minor = reader.minor
     document: dict[str, Any] = {
         **volume_summary(volume, reader),
@@ -118,7 +124,7 @@ def volume_document(volume: Volume, reader: Reader, *, placed: bool = True) -> d
         "availability_zone": volume.availability_zone,
         "created_at": moment(volume.created_at),
         "updated_at": moment(volume.updated_at),
-        "attachments": [_attachment(each, reader) for each in volume.attachments.all() if _attached(each)],
+        "attachments": [_attachment(each, reader) for each in users if _attached(each)],
         "description": volume.description or None,
         "volume_type": volume.type.name,
         "snapshot_id": volume.snapshot_id and str(volume.snapshot_id),

@@ -129,14 +129,16 @@ class Volumes(VolumesInDetail):
         """Accept a new volume."""
         asked = unwrapped(request, "volume")
         wish = validated(VolumeInput(data=asked))
-        hints = validated(HintsInput(data={"scheduler_hints": _hints_of({**asked, **dict(request.data)})}))
+        found = _hints_of({**asked, **dict(request.data)})
+        hints = validated(HintsInput(data={"scheduler_hints": found})) if found is not None else {}
         volume = actions.create(self.caller, self.request_id, Wish(**wish, **hints))
-        return Response({"volume": volume_document(volume, reader_of(self), placed=False)}, status=202)
+        document = volume_document(volume, reader_of(self), placed=False, new=True)
+        return Response({"volume": document}, status=202)
 
 
 def _hints_of(body: Mapping[str, Any]) -> Any:
     """Return the hints of a body; they stand beside the volume, and with some clients within."""
-    return next((body[name] for name in HINTS if body.get(name) is not None), {})
+    return next((body[name] for name in HINTS if body.get(name) is not None), None)
 
 
 class Summary(VolumeView):

@@ -96,7 +96,7 @@ def extend(by: Caller, request_id: str, volume: Volume, new_size: int, *, in_use
         count(volume.project_id, volume.type, Amounts(gigabytes=added), new_size)
         if Pool.reserve(volume.pool_id, added) is None:
             raise Conflict(f"Pool {volume.pool_id} takes no {added} GiB more.")
-        bell.ring_on_commit(advance_volume, won)
+        bell.gather_on_commit(advance_volume, won)
     return won
 
 

@@ -10,9 +10,12 @@ from typing import Any
 import structlog
 from django.db import transaction
 
+from api.lately import Lately
 from api.problems import BadRequest, Conflict, OverQuota, Unavailable
 from identity.callers import Caller
 from lifecycle import requests
+from lifecycle.errors import Unprovided
+from lifecycle.requests import Asked
 from volumes import placement
 from volumes.actions import typing
 from volumes.actions.guarding import (
@@ -31,6 +34,8 @@ from volumes.placement import NoPlace, Wanted
 from volumes.states import AVAILABLE, IN_USE, copying
 from volumes.tasks import advance_volume
 from workers import bell
+
+_step_by_step: Lately[bool] = Lately()  # projects for which one statement would not do
 
 log = structlog.get_logger(__name__)
 
@@ -62,38 +67,77 @@ def create(by: Caller, request_id: str, wish: Wish) -> Volume:
     :raises Conflict: no pool has room.
     :raises BadRequest: no pool can ever hold it, or the wish contradicts itself.
     """
+    if wish.snapshot_id is None and wish.source_volid is None and not wish.hints:
+        blank = _blank(by, request_id, wish)
+        if blank is not None:
+            return blank
     with transaction.atomic():
         source = _source(by, wish)
         used = isinstance(source, Volume) and is_used(source)
         if isinstance(source, Volume) and used:
             require_instant(source, "clone")
-        size = _size(wish, source)
-        kind = _type(by, wish, source)
-        typing.refuse_encrypted(kind)
-        volume = Volume(
-            id=uuid.uuid4(),
-            project_id=by.project,
-            user_id=by.user_id,
-            name=wish.name,
-            description=wish.description,
-            size=size,
-            type=kind,
-            metadata=dict(wish.metadata),
-            hints=dict(wish.hints),
-            multiattach=kind.multiattach,
-        )
+        volume = _volume(by, wish, _size(wish, source), _type(by, wish, source))
         _mark_source(volume, source)
-        count(by.project, kind, Amounts(volumes=1, gigabytes=size), size)
-        pool = _place(by, wish, volume, source, used=used)
-        volume.backend, volume.pool = pool.backend, pool.name
-        volume.availability_zone = pool.availability_zone
-        params = {"size": size, "volume_type": kind.name, "pool": pool.pk}
-        deadline = copying(size) if source is not None else None
-        requests.birth(
-            volume, "create", asked(by, request_id, None, **params), name=volume.name, deadline=deadline
-        )
+        count(by.project, volume.type, Amounts(volumes=1, gigabytes=volume.size), volume.size)
+        _put(volume, _place(by, wish, volume, source, used=used))
+        deadline = copying(volume.size) if source is not None else None
+        requests.birth(volume, "create", _asked(by, request_id, volume), name=volume.name, deadline=deadline)
         bell.ring_on_commit(advance_volume, volume)
     return volume
+
+
+def _blank(by: Caller, request_id: str, wish: Wish) -> Volume | None:
+    """Accept a volume that reads nothing, in one statement: most are accepted so, and nobody waits for its locks.
+
+    None where that cannot be: to be asked step by step, which tells what was missing.
+    """
+    if _step_by_step.get(by.project):
+        return None
+    volume = _volume(by, wish, _size(wish, None), typing.wanted_lately(by, wish.type))
+    typing.check_size(volume.type, volume.size)
+    try:
+        pool = placement.choose(Wanted(volume.size, volume.type, availability_zone=wish.availability_zone))
+    except NoPlace:
+        return None
+    _put(volume, pool)
+    amounts = Amounts(volumes=1, gigabytes=volume.size)
+    counted = Quota.reservation(by.project, volume.type_id, amounts, largest=volume.size)
+    if counted is None:
+        return None
+    asked_for = _asked(by, request_id, volume)
+    provided = [counted, Pool.reservation(pool.pk, volume.size), typing.unchanged(volume.type)]
+    try:
+        requests.birth(volume, "create", asked_for, name=volume.name, provided=provided)
+    except Unprovided:
+        _step_by_step.put(by.project, True)
+        return None
+    bell.gather_on_commit(advance_volume, volume)
+    return volume
+
+
+def _volume(by: Caller, wish: Wish, size: int, kind: VolumeType) -> Volume:
+    typing.refuse_encrypted(kind)
+    return Volume(
+        id=uuid.uuid4(),
+        project_id=by.project,
+        user_id=by.user_id,
+        name=wish.name,
+        description=wish.description,
+        size=size,
+        type=kind,
+        metadata=dict(wish.metadata),
+        hints=dict(wish.hints),
+        multiattach=kind.multiattach,
+    )
+
+
+def _put(volume: Volume, pool: Pool) -> None:
+    volume.backend, volume.pool = pool.backend, pool.name
+    volume.availability_zone = pool.availability_zone
+
+
+def _asked(by: Caller, request_id: str, volume: Volume) -> Asked:
+    return asked(by, request_id, None, size=volume.size, volume_type=volume.type.name, pool=volume.pool_id)
 
 
 def _source(by: Caller, wish: Wish) -> Volume | Snapshot | None:
@@ -128,9 +172,7 @@ def _size(wish: Wish, source: Volume | Snapshot | None) -> int:
 
 
 def _type(by: Caller, wish: Wish, source: Volume | Snapshot | None) -> VolumeType:
-    if wish.type is not None:
-        return typing.find_type(by, wish.type)
-    return source.type if source is not None else typing.default_type(by.project)
+    return source.type if source is not None and wish.type is None else typing.wanted(by, wish.type)
 
 
 def _mark_source(volume: Volume, source: Volume | Snapshot | None) -> None:

@@ -11,6 +11,7 @@ from lifecycle import requests
 from volumes.actions import snapshots
 from volumes.actions.guarding import (
     asked,
+    is_alone,
     locked,
     refuse_frozen,
     refuse_readers,
@@ -45,27 +46,31 @@ def delete(
         volume = locked(volume)
         expected.check(volume)
         require_for(volume, event)
-        refuse_frozen(volume)
-        refuse_readers(volume, event)
-        children = list(volume.snapshots.select_for_update().order_by("pk"))
-        if children and not cascade:
-            raise WrongState(
-                f"Cannot {event} volume {volume.pk}: its snapshots would be left: {len(children)}."
-            )
-        for child in children:
-            if child.project_id != volume.project_id and not by.is_admin:
-                raise WrongState(f"Cannot {event} volume {volume.pk}: another project has a snapshot of it.")
-            if child.status not in VOLUME.busy:
-                snapshots.delete(by, request_id, child, force=force)
-        refuse_users(volume, event)
-        Transfer.objects.filter(volume=volume).delete()
+        if not is_alone(volume):
+            _free(by, request_id, volume, event, cascade=cascade, force=force)
         _call_off_extend(volume)
         params = {"cascade": cascade, "force": force}
         won = requests.request(
             volume, event, asked(by, request_id, volume, **params), name=volume.name, values=Volume.resting
         )
-        bell.ring_on_commit(advance_volume, won)
+        bell.gather_on_commit(advance_volume, won)
     return won
+
+
+def _free(by: Caller, request_id: str, volume: Volume, event: str, *, cascade: bool, force: bool) -> None:
+    """Refuse what hangs on the locked volume and may not be left or taken away, and end what goes with it."""
+    refuse_frozen(volume)
+    refuse_readers(volume, event)
+    children = list(volume.snapshots.select_for_update().order_by("pk"))
+    if children and not cascade:
+        raise WrongState(f"Cannot {event} volume {volume.pk}: its snapshots would be left: {len(children)}.")
+    for child in children:
+        if child.project_id != volume.project_id and not by.is_admin:
+            raise WrongState(f"Cannot {event} volume {volume.pk}: another project has a snapshot of it.")
+        if child.status not in VOLUME.busy:
+            snapshots.delete(by, request_id, child, force=force)
+    refuse_users(volume, event)
+    Transfer.objects.filter(volume=volume).delete()
 
 
 def _call_off_extend(volume: Volume) -> None:

@@ -13,9 +13,12 @@ import sys
 from celery import Celery, signals
 from django.db import close_old_connections
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+from workers import acks
 
-app = Celery("roadstead")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+acks.install()
+
+app = Celery("roadstead", amqp="workers.queues:AMQP")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # By name: models load after the settings.
 app.steps["worker"].add("workers.bootsteps:LeaseKeeper")

@@ -36,7 +36,10 @@ SCHEDULE = (
 
 
 def seed(**_: object) -> None:
-    """Add the jobs that are not there yet; what operators have changed stays as they left it."""
+    """Add the jobs that are not there yet; what operators have changed stays as they left it.
+
+    A tick does not expire: by the clock of a worker that is ahead, every one would have.
+    """
     for job in SCHEDULE:
         interval, _ = IntervalSchedule.objects.get_or_create(every=job.every, period=IntervalSchedule.SECONDS)
         PeriodicTask.objects.get_or_create(
@@ -44,10 +47,12 @@ def seed(**_: object) -> None:
             defaults={
                 "task": job.task,
                 "interval": interval,
-                "expire_seconds": max(2 * job.every, 10),
                 "queue": "ticks",
                 "description": job.why,
             },
+        )
+        PeriodicTask.objects.filter(name=job.task, expire_seconds=max(2 * job.every, 10)).update(
+            expire_seconds=None  # as an earlier release seeded it
         )
     for name in (DRIFT, ORPHANS):
         Cursor.objects.get_or_create(job=name)

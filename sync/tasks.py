@@ -1,7 +1,12 @@
-"""The synchronizer's jobs as Celery tasks. A tick is never redelivered: the next one does its work."""
+"""The synchronizer's jobs as Celery tasks. A tick is never redelivered: the next one does its work.
+
+Ticks do not expire either, for that would take clocks that agree. Where they have piled up, because no worker ran for
+an hour, a process does the job once and takes the others as done.
+"""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from celery import shared_task
@@ -10,54 +15,67 @@ from django.conf import settings
 from lifecycle import local
 from sync import history, orphans, pools, stacks, storage
 from sync.sweep import sweep as run_sweep
+from workers.queues import NODE
 
 
 def node_queue(name: str) -> str:
     """Return the queue that one node alone consumes, by its name."""
-    return f"node.{name}"
+    return f"{NODE}{name}"
 
 
 TICK: dict[str, Any] = {"acks_late": False, "ignore_result": True}
+_begun: dict[str, float] = {}  # by job, on the monotonic clock
+
+
+def _lately(job: str) -> bool:
+    """Tell whether this process has just begun the job; if not, it has now."""
+    now = time.monotonic()
+    if now - _begun.get(job, -settings.TICK_REST) < settings.TICK_REST:
+        return True
+    _begun[job] = now
+    return False
 
 
 @shared_task(name="sync.sweep", **TICK)
 def sweep(**_: object) -> None:
     """Ring for due rows that nobody holds."""
-    run_sweep()
+    if not _lately("sweep"):
+        run_sweep()
 
 
 @shared_task(name="sync.watch_stacks", **TICK)
 def watch_stacks(**_: object) -> None:
     """Wake the bays whose stack has moved."""
-    if local.may_claim() and settings.CLOUD_VARIABLES:
+    if local.may_claim() and settings.CLOUD_VARIABLES and not _lately("watch"):
         stacks.watch()
 
 
 @shared_task(name="sync.observe_drift", **TICK)
 def observe_drift(**_: object) -> None:
     """Record the health of settled bays."""
-    if local.may_claim() and settings.CLOUD_VARIABLES:
+    if local.may_claim() and settings.CLOUD_VARIABLES and not _lately("drift"):
         stacks.drift()
 
 
 @shared_task(name="sync.remove_orphans", **TICK)
 def remove_orphans(**_: object) -> None:
     """Delete stacks that no bay owns."""
-    if local.may_claim() and settings.CLOUD_VARIABLES:
+    if local.may_claim() and settings.CLOUD_VARIABLES and not _lately("orphans"):
         orphans.remove_orphans()
 
 
 @shared_task(name="sync.report_pools", **TICK)
 def report_pools(*, now: object = False, **_: object) -> None:
     """Ask the back-ends that this node serves for what they have and can do; `now`, whether or not they are due."""
-    if local.may_claim():
-        pools.report(now=now is True)
+    at_once = now is True
+    if local.may_claim() and (at_once or not _lately("pools")):
+        pools.report(now=at_once)
 
 
 @shared_task(name="sync.compare_storage", **TICK)
 def compare_storage(**_: object) -> None:
     """Look for files without rows and rows without files."""
-    if local.may_claim():
+    if local.may_claim() and not _lately("storage"):
         storage.tell()
 
 

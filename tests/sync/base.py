@@ -14,9 +14,9 @@ from django.test import TestCase, override_settings
 
 from bays.models import Bay
 from bays.stacks import BAY_TAG, OWNER_TAG
+from chaos.heat_proxy import HeatProxy
 from tests import make
 from tests.clouds import connect_to, heat_endpoint, settled, tiny_request
-from tests.heat_proxy import HeatProxy
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 FOREVER = 600  # seconds that a resource takes which is still being made when the test is over

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from bays import actions
 from bays.models import Bay, Quota
 from lifecycle import leases
-from lifecycle.models import Event, Operation
+from lifecycle.models import Event, Node, Operation
 from sync.invariants import violations
 from sync.invariants.bays import one_stack_per_bay
 from tests import make
@@ -89,7 +89,54 @@ class InvariantTests(SyncCase):
         first = Event.objects.get(event="created")
         first.pk = None
         first.save(force_insert=True)
-        self.assert_found(f"operation {operation} ended 2 times", "from CREATE_IN_PROGRESS", count=2)
+        said = (f"operation {operation} ended 2 times", "from CREATE_IN_PROGRESS", "made without a claim")
+        self.assert_found(*said, count=3)
+
+    def test_outcomes_that_are_not_what_the_operation_says(self):
+        operation: Any = self.bay.operation_id
+        self.end()
+        for state in ("FAILED", "SUPERSEDED"):
+            with self.subTest(state):
+                Operation.objects.filter(pk=operation).update(state=state)
+                self.assert_found(f"operation {operation} is {state}, but its event tells of another outcome")
+        Operation.objects.filter(pk=operation).update(state="COMPLETE")
+        self.assertEqual(found(), [])
+        self.end_another("update_failed")
+        operation = Operation.objects.get(action="update").pk
+        Operation.objects.filter(pk=operation).update(state="COMPLETE")
+        self.assert_found(f"operation {operation} is COMPLETE, but its event tells of another outcome")
+
+    def end_another(self, event):
+        actions.resize(make.caller(), "", Bay.objects.get(), 2, sent={})
+        self.end(event, reason="no room")
+
+    def test_leases_of_the_dead(self):
+        running = {"holder": make.node(), "holder_pid": 1, "lease_until": Now() + HOUR}
+        self.plant(**running)
+        self.assertEqual(found(), [])
+        for columns in ({"seen_at": Now() - HOUR}, {"stopped_at": Now() - HOUR}):
+            with self.subTest(columns):
+                make.node(seen_at=Now(), stopped_at=None)
+                self.assertEqual(found(), [])
+                Node.objects.update(**columns)
+                self.assert_found(f"bay {self.bay.pk} is held until", "which is dead")
+
+    def test_moves_and_take_overs_that_raised_no_epoch(self):
+        held: Any = leases.claim(Bay, self.bay.pk)
+        Bay.objects.update(lease_until=Now() - HOUR, not_before=Now() - HOUR)
+        held = leases.claim(Bay, self.bay.pk)
+        leases.move(held, "created")
+        self.end_another("updated")
+        self.assertEqual(found(), [])
+        taken, moved = Event.objects.get(event="take_over"), Event.objects.get(event="updated")
+        Event.objects.filter(pk=moved.pk).update(epoch=2)
+        self.assert_found(f"updated (event {moved.pk}) was made without a claim: the epoch was 2")
+        Event.objects.filter(pk=moved.pk).update(epoch=3)
+        again = Event.objects.get(pk=taken.pk)
+        again.pk = moved.pk + 1
+        again.epoch, again.from_status, again.to_status = 3, "UPDATE_COMPLETE", "UPDATE_COMPLETE"
+        again.save(force_insert=True)
+        self.assert_found(f"take_over (event {again.pk}) was made without a claim: the epoch was 3")
 
     def test_illegal_paths(self):
         self.end()

@@ -7,13 +7,13 @@ import uuid
 from django.db.models.functions import Now
 
 from bays.models import Bay
+from chaos.heat_proxy import Fault, Spoil
 from clouds.heat import IDS_PER_CALL
 from sync import stacks
 from sync.models import FIRST, Cursor
 from sync.stacks import DRIFT, DRIFT_PAUSE
 from tests import make
 from tests.bays.base import Statements
-from tests.heat_proxy import Fault, Spoil
 from tests.races.base import RaceTestCase
 from tests.sync.base import FOREVER, SECOND, HeatSyncCase
 

@@ -1,7 +1,8 @@
 """Which servers the environment names; those are used, the others are started here.
 
 DATABASE_URL names a PostgreSQL, BROKER_URL a Redis or RabbitMQ, any of OS_AUTH_URL, OS_CLOUD and OS_ENDPOINT
-a Heat.
+a Heat. Where no broker is named, ROADSTEAD_BROKER says which kind to start: redis, which is the default, rabbitmq, or
+rabbitmq-cluster for three nodes of it.
 """
 
 from __future__ import annotations
@@ -9,18 +10,30 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from deploy.state import DEFAULT
+from deploy.state import DEFAULT, StartError
 
-EVERYTHING = frozenset({"postgres", "valkey", "heat"})
+BROKERS = {"redis": "valkey", "rabbitmq": "rabbitmq", "rabbitmq-cluster": "rabbitmq-cluster"}
+EVERYTHING = frozenset({"postgres", "heat", *BROKERS.values()})
+
+
+def broker() -> str:
+    """Return which broker is started where none is named.
+
+    :raises StartError: ROADSTEAD_BROKER names no kind that there is.
+    """
+    wanted = os.environ.get("ROADSTEAD_BROKER") or "redis"
+    if wanted not in BROKERS:
+        raise StartError(f"There is no broker {wanted!r} to start: take one of {', '.join(BROKERS)}.")
+    return BROKERS[wanted]
 
 
 def unnamed() -> set[str]:
-    """Return which servers the environment does not name."""
-    missing = set(EVERYTHING)
+    """Return which servers the environment does not name, with the one broker of those that could be."""
+    missing = {"postgres", "heat", broker()}
     if os.environ.get("DATABASE_URL"):
         missing.discard("postgres")
     if os.environ.get("BROKER_URL"):
-        missing.discard("valkey")
+        missing -= set(BROKERS.values())
     if _names_a_heat():
         missing.discard("heat")
     return missing

@@ -10,14 +10,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy import heat, postgres, ready, valkey
-from deploy.named import EVERYTHING, unnamed
+from deploy import heat, postgres, rabbitmq, ready, valkey
+from deploy.named import BROKERS, EVERYTHING, unnamed
 from deploy.progress import stage
 from deploy.supervise import Child, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from deploy.rabbitmq import Rabbit
     from deploy.state import State
 
 TIMEOUT = 60.0
@@ -29,6 +30,7 @@ class Servers:
 
     env: dict[str, str | None] = field(default_factory=dict)
     supervisors: dict[str, Supervisor] = field(default_factory=dict)  # by the server's name
+    rabbits: list[Rabbit] = field(default_factory=list)
     await_heat: Callable[[], None] = lambda: None  # Heat needs seconds: call this before the first use of it
 
     def pids(self) -> dict[str, int]:
@@ -46,21 +48,23 @@ def servers(state: State, want: Iterable[str] = EVERYTHING, own: Iterable[str] =
 
     :raises StartError: one of them does not start.
     """
-    missing = set(want) & (unnamed() | set(own))
+    missing = set(want) & _missing(set(own))
     running = Servers()
     with ExitStack() as stack:
         # One supervisor each, stopped in reverse: Heat goes before the database it writes to.
         database = _start_postgres(state, running, stack) if missing & {"postgres", "heat"} else None
         if database and "postgres" in missing:
             running.env["DATABASE_URL"] = database.url("roadstead")
-        if "valkey" in missing:
-            broker = valkey.prepare(state)
-            with stage("Valkey"):
-                ready.until(broker.is_ready, _supervise(broker.child(), running, stack), TIMEOUT)
-            running.env["BROKER_URL"] = broker.url()
+        if broker := missing & STARTERS.keys():
+            running.env["BROKER_URL"] = STARTERS[broker.pop()](state, running, stack)
         if database and "heat" in missing:
             _start_heat(state, database.url("heat"), running, stack)
         yield running
+
+
+def _missing(own: set[str]) -> set[str]:
+    brokers = set(BROKERS.values())
+    return (unnamed() - brokers if own & brokers else unnamed()) | own
 
 
 def _start_postgres(state: State, running: Servers, stack: ExitStack) -> postgres.Postgres:
@@ -69,6 +73,39 @@ def _start_postgres(state: State, running: Servers, stack: ExitStack) -> postgre
         ready.until(database.is_ready, _supervise(database.child(), running, stack), TIMEOUT)
         database.create("roadstead", "heat")
     return database
+
+
+def _start_valkey(state: State, running: Servers, stack: ExitStack) -> str:
+    broker = valkey.prepare(state)
+    with stage("Valkey"):
+        ready.until(broker.is_ready, _supervise(broker.child(), running, stack), TIMEOUT)
+    return broker.url()
+
+
+def _start_rabbitmq(state: State, running: Servers, stack: ExitStack) -> str:
+    broker = rabbitmq.prepare(state)
+    running.rabbits.append(broker)
+    with stage("RabbitMQ"):
+        ready.until(broker.has_epmd, _supervise(broker.epmd(), running, stack), TIMEOUT)
+        ready.until(broker.is_ready, _supervise(broker.child(), running, stack), TIMEOUT)
+    return broker.url()
+
+
+def _start_cluster(state: State, running: Servers, stack: ExitStack) -> str:
+    """Start the first node before the others when they are to join it, and all at once when they know each other."""
+    nodes = rabbitmq.cluster(state)
+    running.rabbits.extend(nodes)
+    fresh = not nodes[0].data.exists()
+    with stage(f"RabbitMQ, a cluster of {len(nodes)}"):
+        ready.until(nodes[0].has_epmd, _supervise(nodes[0].epmd(), running, stack), TIMEOUT)
+        children = []
+        for node in nodes:
+            children.append(_supervise(node.child(), running, stack))
+            if fresh:
+                ready.until(node.is_ready, children[-1], TIMEOUT)
+        for node, child in zip(nodes, children, strict=True):
+            ready.until(node.is_ready, child, TIMEOUT)
+    return rabbitmq.urls(nodes)
 
 
 def _start_heat(state: State, database_url: str, running: Servers, stack: ExitStack) -> None:
@@ -96,3 +133,10 @@ def _start_heat(state: State, database_url: str, running: Servers, stack: ExitSt
 def _supervise(child: Child, running: Servers, stack: ExitStack) -> Child:
     running.supervisors[child.name] = stack.enter_context(Supervisor([child]))
     return child
+
+
+STARTERS: dict[str, Callable[[State, Servers, ExitStack], str]] = {
+    "valkey": _start_valkey,
+    "rabbitmq": _start_rabbitmq,
+    "rabbitmq-cluster": _start_cluster,
+}  # each returns the BROKER_URL

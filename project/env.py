@@ -111,18 +111,28 @@ def database(name: str) -> DBConfig:
     scheme, _, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     login, at, hosts = authority.rpartition("@")
-    several = [host.partition(":")[::2] for host in hosts.split(",")] if "," in hosts else []
+    several = [_host_and_port(host) for host in hosts.split(",")] if "," in hosts else []
     if several:
-        url = f"{scheme}://{login}{at}{several[0][0]}{slash}{path}"
+        url = f"{scheme}://{login}{at}several{slash}{path}"
     try:
+        if not all(host and port.isdecimal() for host, port in several):
+            raise ValueError("each of several hosts is a name or an address, and a port if need be")  # noqa: TRY301
         settings = dj_database_url.parse(url, conn_health_checks=True)
     except (ValueError, KeyError) as error:
         raise ImproperlyConfigured(f"{name} is no database URL: {error}") from error
     if several:
         settings["HOST"] = ",".join(host for host, _ in several)
-        settings["PORT"] = ",".join(port or "5432" for _, port in several)
+        settings["PORT"] = ",".join(port for _, port in several)
         settings.setdefault("OPTIONS", {}).setdefault("target_session_attrs", "read-write")
     return settings
+
+
+def _host_and_port(text: str) -> tuple[str, str]:
+    """Return both as libpq wants them: an IPv6 address without its brackets, the port given or PostgreSQL's."""
+    host, colon, port = text.rpartition(":")
+    if not colon or port.endswith("]"):
+        host, port = text, "5432"
+    return host.removeprefix("[").removesuffix("]"), port
 
 
 def cloud_variables() -> dict[str, str]:

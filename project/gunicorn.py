@@ -1,8 +1,14 @@
-"""How gunicorn serves the API of a node: a few processes of a few threads, each process a Node of its own."""
+"""How gunicorn serves the API of a node: a few processes of a few threads, each process a Node of its own.
+
+Told to stop, they answer all requests for API_DRAIN seconds more, while /healthz says 503 and each answer closes its
+connection: so long a load balancer has to send its requests elsewhere. Then the door is shut.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import uuid
 from typing import Any
 
@@ -10,7 +16,8 @@ worker_class = "gthread"
 workers = int(os.environ.get("API_PROCESSES", "2"))
 threads = int(os.environ.get("API_THREADS", "8"))
 timeout = 30
-graceful_timeout = 15
+drain = float(os.environ.get("API_DRAIN", "5"))
+graceful_timeout = 25  # above ROADSTEAD_CONNECT_WAIT, for which a request may wait for a worker
 keepalive = 30
 control_socket_disable = True  # it would write to the home directory
 accesslog = None
@@ -19,8 +26,30 @@ preload_app = False
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 - gunicorn's heartbeat file
 
 
+def when_ready(server: Any) -> None:
+    """Have SIGTERM drain first; a second one stops at once."""
+    stop = server.handle_term
+
+    def begin() -> None:
+        server.handle_term = stop
+        server.kill_workers(signal.SIGWINCH)
+        timer = threading.Timer(drain, os.kill, [os.getpid(), signal.SIGTERM])
+        timer.daemon = True
+        timer.start()
+
+    if drain:
+        server.handle_term = begin
+
+
+def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn's hook
+    """Have the process die with its parent: a frozen one would else keep the port from the next."""
+    from celery.platforms import set_pdeathsig  # type: ignore[attr-defined]  # noqa: PLC0415 - the stubs lack it
+
+    set_pdeathsig("SIGKILL")
+
+
 def post_worker_init(worker: Any) -> None:
-    """Register the process as a Node and keep it registered."""
+    """Register the process as a Node and keep it registered; SIGWINCH says that it drains."""
     from lifecycle import local  # noqa: PLC0415 - Django is set up by now
     from lifecycle.models import Node  # noqa: PLC0415
     from workers.heartbeat import Heartbeat  # noqa: PLC0415
@@ -29,8 +58,17 @@ def post_worker_init(worker: Any) -> None:
     worker.heartbeat = Heartbeat(Node.Kind.API)
     worker.heartbeat.start()
 
+    def begin_drain(*_: object) -> None:
+        local.drain()
+        worker.max_keepalived = 0  # not cfg.keepalive: connections that were promised to be kept would be cut
+
+    signal.signal(signal.SIGWINCH, begin_drain)
+
 
 def worker_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn's hook
-    """Say goodbye, so that the node shows as stopped and not as lost."""
+    """Ring what is still to be rung, and say goodbye, so that the node shows as stopped and not as lost."""
+    from workers import bell  # noqa: PLC0415 - Django is set up by now
+
+    bell.ringer.flush()
     if hasattr(worker, "heartbeat"):
         worker.heartbeat.end()

@@ -6,6 +6,7 @@ Values that must fit each other (lease, step limit, intervals) are cross-checked
 
 from __future__ import annotations
 
+import random
 import sys
 
 from project import env, logs
@@ -65,6 +66,7 @@ TEMPLATES = [
 # --- database -----------------------------------------------------------------------------------------------
 # Short time-outs: a node that cannot reach the database must notice well inside its lease.
 DATABASES = {"default": env.database("DATABASE_URL")}
+DATABASES["default"]["ENGINE"] = "project.postgresql"  # Django's, with a cheaper check of kept connections
 DATABASES["default"]["CONN_MAX_AGE"] = int(env.number("DATABASE_CONN_MAX_AGE", 300))
 DATABASES["default"].setdefault("OPTIONS", {}).update(
     {
@@ -99,7 +101,8 @@ SESSION = {
     "tcp_keepalives_count": "3",
 }
 TESTING = "test" in sys.argv[1:2]  # most tests run inside one transaction each, however long they take
-if TESTING:
+# And a migration may think for longer than that, where all is busy.
+if TESTING or sys.argv[1:2] == ["migrate"]:
     SESSION["idle_in_transaction_session_timeout"] = "0"
 DATABASES["default"]["OPTIONS"]["options"] = " ".join(
     [
@@ -110,10 +113,11 @@ DATABASES["default"]["OPTIONS"]["options"] = " ".join(
 
 # --- celery -------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = env.text("BROKER_URL")
+BROKER_KIND = "redis" if CELERY_BROKER_URL.startswith(("redis", "sentinel")) else "rabbitmq"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever: a worker outlives its broker
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
-if CELERY_BROKER_URL.startswith(("redis", "sentinel")):
+if BROKER_KIND == "redis":
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "visibility_timeout": 300,
         "unacked_restore_interval": 10,
@@ -123,19 +127,38 @@ if CELERY_BROKER_URL.startswith(("redis", "sentinel")):
         "socket_keepalive": True,
         "health_check_interval": 5,
         "master_name": env.text("BROKER_SENTINEL_MASTER", "mymaster"),
+        # Sentinels have a password of their own, if any; BROKER_URL carries that of the servers behind them.
+        "sentinel_kwargs": {
+            "password": env.text("BROKER_SENTINEL_PASSWORD", "") or None,
+            "socket_connect_timeout": 1,
+            "socket_timeout": 1,
+            "retry": None,  # of several sentinels the next is asked at once; by default a dead one is for seconds
+        },
     }
-else:  # RabbitMQ: replicated queues, and a publisher knows that its bell has arrived
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
-    CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"
-    CELERY_TASK_DEFAULT_EXCHANGE_TYPE = "topic"
+else:  # RabbitMQ; how its queues are declared is in workers/queues.py
+    # In an order of each process's own: they spread over the hosts, and try each in turn when one is gone.
+    CELERY_BROKER_URL = ";".join(random.sample(hosts := CELERY_BROKER_URL.split(";"), len(hosts)))
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "confirm_publish": True,  # a publisher knows that its bell has arrived
+        "read_timeout": 2,  # a broker that hangs is as good as gone
+        "write_timeout": 2,
+    }
+    # Seconds: twice that, and a worker that is frozen loses the bells it has taken.
+    CELERY_BROKER_HEARTBEAT = 10
 # A broker that is gone is said to be gone at once: kombu would sleep 2 s in the request that rings the bell.
-CELERY_BROKER_TRANSPORT_OPTIONS |= {"max_retries": 1, "interval_start": 0, "interval_step": 0}
+CELERY_BROKER_TRANSPORT_OPTIONS |= {
+    "max_retries": CELERY_BROKER_URL.count(";") + 1,
+    "interval_start": 0,
+    "interval_step": 0,
+}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_PUBLISH_RETRY = False
+# For beat, which would else never connect again to a RabbitMQ that was gone; a bell has its own way (workers/bell.py).
+CELERY_TASK_PUBLISH_RETRY = BROKER_KIND == "rabbitmq"
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
 CELERY_TASK_DEFAULT_QUEUE = "bells"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_ROUTES = {"sync.*": {"queue": "ticks"}}
@@ -147,7 +170,12 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# A forged message must not stop a worker, or have it forget a bell.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_CONSUMER = "workers.consumer:Consumer"
+CELERY_BEAT_SCHEDULER = "sync.beat:Scheduler"
+# Seconds; a process does no job again sooner, however many ticks have piled up.
+TICK_REST = 0 if TESTING else 0.3
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_TIMEZONE = "UTC"
 DJANGO_CELERY_BEAT_TZ_AWARE = True
@@ -191,6 +219,7 @@ CLOUD_QUIET = env.number(
 )  # for so long a call of unknown outcome may still take effect
 HISTORY_DAYS = env.number("ROADSTEAD_HISTORY_DAYS", 90)  # finished operations and events are kept so long
 HEAT_POLL = env.number("ROADSTEAD_HEAT_POLL", 1)  # seconds between two looks at a stack in progress
+HEAT_NOTIFICATIONS_URL = env.text("HEAT_NOTIFICATIONS_URL", "")  # amqp://, the RabbitMQ that Heat notifies
 BAY_QUOTA = int(env.number("BAY_QUOTA", 20))  # bays per project where no Quota row says otherwise
 CLOUD_VARIABLES = env.cloud_variables()
 

@@ -44,7 +44,7 @@ class FaultTestCase(NodesTestCase):
 
     def setUp(self) -> None:
         self.proxy.calls.clear()
-        self.ground.broker.delete("bells")
+        self.ground.broker.clear("bells")
         super().setUp()
         model = self.ask("POST", "clustertemplates", {"name": "small", "coe": "tiny", "image_id": "image"})
         self.model = model["uuid"]

@@ -1,4 +1,4 @@
-"""The ground of the fault tests: a broker and a Heat of their own, each started once a run, that tests may kill.
+"""The ground of the fault tests: brokers and a Heat of their own, each started once a run, that tests may kill.
 
 Heat stands behind a proxy that counts, spoils and holds calls; nodes know only the proxy. Who needs no Heat has none.
 """
@@ -6,20 +6,25 @@ Heat stands behind a proxy that counts, spoils and holds calls; nodes know only 
 from __future__ import annotations
 
 import atexit
+import signal
 import threading
+import unittest
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 
-import redis
+from django.test import override_settings
 
 from bays.stacks import OWNER_TAG
+from chaos.heat_proxy import Fault, HeatProxy
 from clouds.heat import Heat, connect
+from deploy.named import BROKERS
 from deploy.servers import Servers, servers
-from deploy.state import State
+from deploy.state import StartError, State
 from project.env import BASE_DIR
-from tests.heat_proxy import Fault, HeatProxy
+from tests.faults.brokers import Broker, RabbitMQ, Valkey
+from workers.queues import NODE, arguments
 
 
 @dataclass
@@ -49,8 +54,8 @@ class HoldingProxy(HeatProxy):
             hold.opened.set()
             self.holds.remove(hold)
 
-    def _note(self, method: str, kind: str) -> Fault | None:
-        fault = super()._note(method, kind)
+    def note(self, method: str, kind: str) -> Fault | None:
+        fault = super().note(method, kind)
         for hold in list(self.holds):
             if (hold.method, hold.kind) == (method, kind):
                 hold.held += 1
@@ -67,8 +72,9 @@ class Ground:
     broker_url: str
 
     @property
-    def broker(self) -> redis.Redis:
-        return redis.Redis.from_url(self.broker_url)
+    def broker(self) -> Broker:
+        rabbits = self.servers.rabbits
+        return RabbitMQ(rabbits) if rabbits else Valkey(self.broker_url, ["valkey"])
 
     @property
     def told(self) -> dict[str, str]:
@@ -115,31 +121,59 @@ def _lasting() -> tuple[ExitStack, State]:
 
 
 @cache
-def ground() -> Ground:
-    """Return the broker, started at the first call and stopped when the process ends."""
+def ground(kind: str = "redis") -> Ground:
+    """Return a broker of that kind, started at the first call and stopped when the process ends.
+
+    :raises SkipTest: this machine has none, nor a way to one.
+    """
     stack, state = _lasting()
-    running = stack.enter_context(servers(state, want={"valkey"}, own={"valkey"}))
-    broker = running.env["BROKER_URL"]
-    assert broker is not None
-    found = Ground(state, running, broker)
-    found.broker.flushall()
+    want = {BROKERS[kind]}
+    try:
+        running = stack.enter_context(servers(state, want=want, own=want))
+    except StartError as error:
+        raise unittest.SkipTest(str(error)) from error
+    broker_url = running.env["BROKER_URL"]
+    assert broker_url is not None
+    for rabbit in running.rabbits[:1]:
+        rabbit.delete()  # what a run of another version has declared
+    if kind == "rabbitmq":
+        _age_queues(running)
+    found = Ground(state, running, broker_url)
+    found.broker.forget()
     return found
 
 
+def _age_queues(running: Servers) -> None:
+    """Have what nodes listen to be declared and safely on disk: RabbitMQ may lose a queue killed while young."""
+    (rabbit,) = running.rabbits
+    with override_settings(BROKER_KIND="rabbitmq"), rabbit.connect() as link:
+        for name in ("bells", "ticks", f"{NODE}node1", f"{NODE}node2"):
+            told = arguments(name)
+            link.channel().queue_declare(name, durable=True, auto_delete=False, arguments=told)
+    supervisor = running.supervisors[rabbit.name]
+    supervisor.hold(rabbit.name, signal.SIGTERM)
+    supervisor.release(rabbit.name)
+    RabbitMQ([rabbit]).await_up()
+
+
 @cache
-def heat_ground() -> HeatGround:
-    """Return the broker and a Heat, likewise."""
+def _heat() -> tuple[Servers, HoldingProxy, dict[str, str]]:
     stack, state = _lasting()
-    below = ground()
     running = stack.enter_context(servers(state, want={"heat"}, own={"heat"}))
     running.await_heat()
     endpoint = running.env["OS_ENDPOINT"]
     assert endpoint is not None
-    supervisors = {**below.servers.supervisors, **running.supervisors}
-    both = Servers(below.servers.env | running.env, supervisors)
     proxy = stack.enter_context(HoldingProxy(endpoint))
-    cloud = {"OS_AUTH_TYPE": "none", "OS_ENDPOINT": endpoint}
-    found = HeatGround(state, both, below.broker_url, proxy, cloud)
+    return running, proxy, {"OS_AUTH_TYPE": "none", "OS_ENDPOINT": endpoint}
+
+
+@cache
+def heat_ground(kind: str = "redis") -> HeatGround:
+    """Return a broker of that kind and a Heat, likewise."""
+    below, (running, proxy, cloud) = ground(kind), _heat()
+    supervisors = {**below.servers.supervisors, **running.supervisors}
+    both = Servers(below.servers.env | running.env, supervisors, below.servers.rabbits)
+    found = HeatGround(below.state, both, below.broker_url, proxy, cloud)
     for left in found.heat.tagged(OWNER_TAG):  # by a run that failed
         found.heat.delete(left.id)
     return found

@@ -129,7 +129,8 @@ class TwoNodesTests(FaultTestCase):
             killed_at = self.now()
             send([worker], signal.SIGKILL)
             self.await_(lambda: self.events("give_up"), "the supervisor gives up what the worker held")
-        self.assertEqual([pid for pid in children if runs(pid)], [])
+        # Killed by the kernel before anybody was told of their parent's death; a busy machine buries them later.
+        self.await_(lambda: not any(map(runs, children)), "its children died with it")
         gave_up = self.events("give_up")
         self.assertEqual({event.resource_id for event in gave_up}, {row.pk for row in held})
         self.assertEqual({event.reason for event in gave_up}, {f"worker {worker} ended with status -9"})

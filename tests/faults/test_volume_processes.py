@@ -132,7 +132,7 @@ class ProcessTests(VolumeFaultCase):
         clones = [self.clone(volume) for _ in range(4)]
         for clone in clones[:2]:
             self.under_way(clone)
-        self.ground.broker.flushall()
+        self.ground.broker.forget()
         self.await_(lambda: self.now_of(clones[0]).copied > 0, "they go on")
         self.ground.kill("valkey")
         self.addCleanup(self.ground.restart, "valkey")

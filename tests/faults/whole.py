@@ -136,7 +136,8 @@ class NodesTestCase(TransactionTestCase):
     def tick(self, job: str) -> None:
         """Have a periodic job run now, on whichever node."""
         with Connection(self.ground.broker_url) as link:
-            app.send_task(job, queue="ticks", connection=link)
+            # Undeclared: this process may know another kind of broker, which declares otherwise.
+            app.send_task(job, queue="ticks", connection=link, declare=[])
 
     def resources(self) -> Iterable[Leased]:
         """Return the rows that a picture shows."""

@@ -31,8 +31,18 @@ class DatabaseUrlTests(SimpleTestCase):
         self.assertEqual((found["USER"], found["PASSWORD"]), ("me", "se@cret"))
         self.assertEqual(found["OPTIONS"], {"target_session_attrs": "read-write"})
 
+    def test_it_takes_addresses_and_another_wish_than_to_write(self) -> None:
+        found = parsed("postgres://me@[::1]:5433,[2001:db8::2],10.0.0.1/db?target_session_attrs=any")
+        self.assertEqual((found["HOST"], found["PORT"]), ("::1,2001:db8::2,10.0.0.1", "5433,5432,5432"))
+        self.assertEqual(found["OPTIONS"], {"target_session_attrs": "any"})
+
     def test_it_says_what_is_wrong(self) -> None:
-        for url in ("nonsense", "mongodb://x/y", "postgresql://me@host:port/db"):
+        for url in (
+            "nonsense",
+            "mongodb://x/y",
+            "postgresql://me@host:port/db",
+            "postgresql://me@a:1,b:x/db",
+        ):
             with self.subTest(url), self.assertRaises(ImproperlyConfigured):
                 parsed(url)
 

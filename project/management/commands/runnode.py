@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import uuid
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,15 @@ from django.db.models.functions import Now
 from deploy.supervise import Child, Supervisor
 from lifecycle import leases
 from lifecycle.models import Node
+from project import gunicorn
 from sync.sweep import ring_anew
 from sync.tasks import node_queue
 from volumes.models.volumes import queue_of
 from workers import bell
 from workers.bootsteps import bell_of, leased_models
+
+ROLES = ("api", "worker", "beat")
+STOPPING = 5.0  # seconds that the API takes to end after its last request
 
 
 class Command(BaseCommand):
@@ -35,6 +39,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--host", default="127.0.0.1", help="address of the API")
         parser.add_argument("--port", type=int, default=8000, help="port of the API")
+        parser.add_argument(
+            "--roles", type=_roles, default=ROLES, help="what it runs (default: api,worker,beat)"
+        )
         parser.add_argument("--concurrency", type=int, default=settings.CELERY_WORKER_CONCURRENCY)
         parser.add_argument("--log-dir", type=Path, help="one log file per process (default: standard error)")
         pid_file = os.environ.get("ROADSTEAD_PID_FILE")
@@ -48,13 +55,19 @@ class Command(BaseCommand):
     def handle(self, *args: object, **options: Any) -> None:
         node = _NodeProcesses(options["name"], options["log_dir"])
         connection.close()
+        children = {
+            "api": node.child("api", _api(options["host"], options["port"]), Node.Kind.API),
+            "worker": node.child(
+                "worker", _worker(options["name"], options["concurrency"]), Node.Kind.WORKER
+            ),
+            "beat": node.child("beat", _beat(), Node.Kind.BEAT),
+        }
+        running = [children[role] for role in options["roles"]]
+        if settings.HEAT_NOTIFICATIONS_URL and "worker" in options["roles"]:
+            running.append(node.child("notifications", _notifications()))
         supervisor = Supervisor(
-            [
-                node.child("api", _api(options["host"], options["port"]), Node.Kind.API),
-                node.child("worker", _worker(options["name"], options["concurrency"]), Node.Kind.WORKER),
-                node.child("beat", _beat(), Node.Kind.BEAT),
-            ],
-            grace=settings.STEP_LIMIT,
+            running,
+            grace=max(settings.STEP_LIMIT, gunicorn.drain + gunicorn.graceful_timeout + STOPPING),
             pid_file=options["pid_file"],
         )
         threading.Thread(target=bell.warm_up, daemon=True).start()
@@ -68,7 +81,7 @@ class _NodeProcesses:
         self._name = name
         self._log_dir = log_dir
 
-    def child(self, role: str, argv: list[str], kind: Node.Kind) -> Child:
+    def child(self, role: str, argv: list[str], kind: Node.Kind | None = None) -> Child:
         def environment() -> dict[str, str]:
             return {"ROADSTEAD_NODE_ID": str(uuid.uuid4()), "ROADSTEAD_NODE_NAME": self._name}
 
@@ -92,6 +105,13 @@ def give_up_node(child: Child, pid: int, status: int) -> None:
         connection.close()
 
 
+def _roles(text: str) -> tuple[str, ...]:
+    chosen = tuple(dict.fromkeys(text.split(",")))
+    if unknown := set(chosen) - set(ROLES):
+        raise ArgumentTypeError(f"{', '.join(sorted(unknown))}: not of {', '.join(ROLES)}")
+    return chosen
+
+
 def _api(host: str, port: int) -> list[str]:
     bind = f"{host}:{port}"
     return [sys.executable, "-m", "gunicorn", "-c", "python:project.gunicorn", "-b", bind, "project.wsgi"]
@@ -108,3 +128,7 @@ def _worker(name: str, concurrency: int) -> list[str]:
 
 def _beat() -> list[str]:
     return [sys.executable, "-m", "celery", "-A", "project", "beat", "-l", settings.LOG_LEVEL, "--pidfile="]
+
+
+def _notifications() -> list[str]:
+    return [sys.executable, str(settings.BASE_DIR / "manage.py"), "hear_heat"]

@@ -1,0 +1,184 @@
+"""What holds with Valkey holds with RabbitMQ, one node of it and a cluster of three."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from functools import partial
+
+from amqp import Message
+from django.test import SimpleTestCase, override_settings
+
+from bays.states import Status
+from project.env import BASE_DIR
+from tests.deploy.programs import eventually
+from tests.faults import test_broker, test_processes
+from tests.faults.base import FaultTestCase, say
+from tests.faults.brokers import RabbitMQ
+from tests.faults.ground import Ground, Hold, ground, heat_ground
+from tests.faults.nodes import send
+from workers import bell
+from workers.queues import DELIVERIES, arguments
+
+RINGER = """
+import sys, time, uuid
+import django
+django.setup()
+from bays.models import Bay
+from bays.tasks import advance_bay
+from workers import bell
+for line in sys.stdin:
+    bell._quiet_until = 0.0
+    began = time.monotonic()
+    print(bell.ring(advance_bay, Bay(id=uuid.uuid4())), time.monotonic() - began, flush=True)
+"""
+
+
+class BellTests(SimpleTestCase):
+    """A process that knows RabbitMQ, and rings whenever it is told to."""
+
+    def test_it_never_holds_up_who_rings(self) -> None:
+        stand = ground("rabbitmq")
+        (rabbit,) = stand.servers.rabbits
+        server = rabbit.name
+        self.start(stand)
+        self.assertTrue(self.ring()[0])
+        pid = stand.servers.pids()[server]
+        self.addCleanup(send, [pid], signal.SIGCONT)
+        send([pid], signal.SIGSTOP)
+        for connection in ("kept", "new"):
+            rung, seconds = self.ring()
+            say(f"a bell over a {connection} connection to a frozen RabbitMQ: given up after {seconds:.2f} s")
+            self.assertFalse(rung)
+            self.assertLess(seconds, 2 * bell.PATIENCE)
+        send([pid], signal.SIGCONT)
+        self.assertTrue(eventually(lambda: self.ring()[0]))
+        # In peace: its queue is seconds old, and RabbitMQ may lose such a one with kill -9 (docs/brokers.md).
+        stand.servers.supervisors[server].hold(server, signal.SIGTERM)
+        self.addCleanup(stand.restart, server)
+        rung, seconds = self.ring()
+        say(f"a bell to a RabbitMQ that is gone: given up after {seconds:.3f} s")
+        self.assertFalse(rung)
+        self.assertLess(seconds, bell.PATIENCE)
+        stand.restart(server)
+        stand.broker.await_up()
+        self.assertTrue(eventually(lambda: self.ring()[0]))
+
+    def start(self, stand: Ground) -> None:
+        told = {"BROKER_URL": stand.broker_url, "DJANGO_SETTINGS_MODULE": "project.settings"}
+        self.ringer = self.enterContext(
+            subprocess.Popen(
+                [sys.executable, "-c", RINGER],
+                cwd=BASE_DIR,
+                env={**os.environ, **told},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+        )
+        self.addCleanup(self.ringer.kill)
+
+    def ring(self) -> tuple[bool, float]:
+        """Return whether the bell was published, and after how many seconds it said so."""
+        assert self.ringer.stdin is not None
+        assert self.ringer.stdout is not None
+        self.ringer.stdin.write("\n")
+        self.ringer.stdin.flush()
+        rung, seconds = self.ringer.stdout.readline().split()
+        return rung == "True", float(seconds)
+
+
+class RabbitMQBrokerTests(test_broker.BrokerTests):
+    """Wiped, killed, restarted, forged: as with Valkey; and what is RabbitMQ's own."""
+
+    @classmethod
+    def stand(cls) -> Ground:
+        return heat_ground("rabbitmq")
+
+    @property
+    def rabbit(self):
+        broker = self.ground.broker
+        assert isinstance(broker, RabbitMQ)
+        return broker.nodes[0]
+
+    def test_every_queue_is_replicated_and_bounded_and_there_are_no_others(self) -> None:
+        columns = self.rabbit.ctl("list_queues", "--no-table-headers", "-p", "roadstead", "name", "arguments")
+        queues = dict(line.split("\t") for line in columns.splitlines())
+        self.assertEqual(set(queues), {"bells", "ticks", "node.node1", "node.node2"})
+        for name, told in queues.items():
+            with self.subTest(name):
+                self.assertIn('{"x-queue-type","quorum"}', told)
+                self.assertIn(f'{{"x-delivery-limit",{DELIVERIES}}}', told)
+
+    def test_a_queue_that_is_deleted_is_there_again_and_so_is_the_work(self) -> None:
+        (node,) = self.nodes
+        worker = node.pid("worker")
+        for queue in ("bells", "ticks"):
+            self.rabbit.delete(queue)
+        deleted = self.now()
+        self.created(3)
+        last = max(event.at for event in self.events("created"))
+        say(f"work after both queues were deleted: {(last - deleted).total_seconds():.2f} s")
+        self.assertEqual(node.pid("worker"), worker, "the same worker, which listens again")
+        self.assert_all_is_well()
+
+    def test_a_message_that_comes_back_again_and_again_is_dropped(self) -> None:
+        with override_settings(BROKER_KIND="rabbitmq"):
+            declared = arguments("bells")
+        with self.rabbit.connect() as link:
+            channel = link.channel()
+            channel.queue_declare("poison", durable=True, auto_delete=False, arguments=declared)
+            self.addCleanup(self.rabbit.delete, "poison")
+            channel.basic_publish(Message("kills"), routing_key="poison")
+            message = self.await_(lambda: channel.basic_get("poison"), "it is delivered")
+            taken = 0
+            while message:
+                taken += 1
+                channel.basic_reject(message.delivery_tag, requeue=True)
+                message = channel.basic_get("poison")
+        self.assertEqual(taken, DELIVERIES + 1)
+
+
+class RabbitMQProcessTests(test_processes.TwoNodesTests):
+    """Workers killed and frozen."""
+
+    @classmethod
+    def stand(cls) -> Ground:
+        return heat_ground("rabbitmq")
+
+
+class ClusterTests(FaultTestCase):
+    """One of three nodes at a time is gone."""
+
+    node_count = 2
+
+    @classmethod
+    def stand(cls) -> Ground:
+        return heat_ground("rabbitmq-cluster")
+
+    def test_work_goes_on_while_each_node_in_turn_is_killed_and_started_again(self) -> None:
+        broker = self.ground.broker
+        assert isinstance(broker, RabbitMQ)
+        for node in broker.nodes:
+            with self.subTest(node.name):
+                with self.proxy.hold("POST", "stacks") as hold:
+                    bays = self.create(4)
+                    self.await_(partial(self.are_held, hold, 4), "they are worked on")
+                    self.ground.kill(node.name)
+                    self.addCleanup(self.ground.restart, node.name)
+                    killed = self.now()
+                    bays += self.create(2)
+                self.await_status(bays, Status.CREATE_COMPLETE)
+                last = max(event.at for event in self.events("created", killed))
+                say(
+                    f"6 bays, {node.name} of three killed: done {(last - killed).total_seconds():.2f} s later"
+                )
+                self.ground.restart(node.name)
+                self.await_(node.is_ready, f"{node.name} is back")
+        self.assert_all_is_well()
+
+    def are_held(self, hold: Hold, count: int) -> bool:
+        return hold.held >= count

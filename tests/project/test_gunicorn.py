@@ -1,0 +1,83 @@
+"""The API told to stop: it says so to load balancers first, answers on, and only then shuts the door."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.test import TransactionTestCase
+
+from deploy.supervise import tethered
+from project.env import BASE_DIR
+from tests.faults.nodes import database_url
+
+PATIENCE = 60.0
+
+
+class DrainTests(TransactionTestCase):
+    def setUp(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        told = {
+            "DATABASE_URL": database_url(),
+            "SECRET_KEY": settings.SECRET_KEY,
+            "BROKER_URL": settings.CELERY_BROKER_URL,
+            "ROADSTEAD_ENV_FILE": os.devnull,
+            "API_PROCESSES": "2",
+            "API_DRAIN": "600",
+            "LOG_LEVEL": "CRITICAL",
+        }
+        argv = [sys.executable, "-m", "gunicorn", "-c", "python:project.gunicorn", "project.wsgi"]
+        command = tethered([*argv, "-b", f"127.0.0.1:{self.port}"])
+        self.gunicorn = subprocess.Popen(command, env={**os.environ, **told}, cwd=BASE_DIR)
+        self.addCleanup(self.gunicorn.wait)
+        self.addCleanup(self.gunicorn.kill)
+        self.await_(lambda: self.health() == 200, "it answers")
+
+    def test_it_answers_on_says_that_it_drains_and_keeps_no_connection_until_told_again(self) -> None:
+        kept = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        self.addCleanup(kept.close)
+        self.assertEqual(self.ask(kept), (200, None))
+        self.gunicorn.send_signal(signal.SIGTERM)
+        self.await_(
+            lambda: {self.health() for _ in range(10)} == {503}, "all its processes say that they drain"
+        )
+        status, connection = self.ask(kept)
+        self.assertEqual(
+            (status, connection), (200, "close"), "a request on a kept connection is answered, the last"
+        )
+        fresh = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        self.assertEqual(self.ask(fresh), (200, "close"))
+        self.gunicorn.send_signal(signal.SIGTERM)
+        self.assertEqual(self.gunicorn.wait(PATIENCE), 0)
+
+    def ask(self, connection: http.client.HTTPConnection) -> tuple[int, str | None]:
+        """Return the status of a page that needs nobody's login, and whether the connection is closed after it."""
+        connection.request("GET", "/volume/")
+        answer = connection.getresponse()
+        answer.read()
+        told = answer.getheader("Connection")
+        return (200 if answer.status < 400 else answer.status), told if told == "close" else None
+
+    def health(self) -> int | None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+
+    def await_(self, condition: Callable[[], bool], what: str) -> None:
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            self.assertLess(time.monotonic(), end, f"Not within {PATIENCE:g} s: {what}")
+            time.sleep(0.05)

@@ -33,9 +33,9 @@ def measure_lists(running: Stack, report: Report, rows: int, finished: int) -> N
                 f"list 100 of {many:,}, detail, c={concurrency}",
                 "volumes/detail?limit=100",
                 concurrency=concurrency,
-                peer=PEER_LIST,
+                note=PEER_LIST,
             )
-        _read(bench, report, f"one of {many:,}, c=16", f"volumes/{ident}", concurrency=16, peer=PEER_ONE)
+        _read(bench, report, f"one of {many:,}, c=16", f"volumes/{ident}", concurrency=16, note=PEER_ONE)
     filling.fill(finished)
     began = time.perf_counter()
     latencies = filling.claim_and_rest(CLAIMS)
@@ -52,7 +52,7 @@ def measure_lists(running: Stack, report: Report, rows: int, finished: int) -> N
     filling.empty()
 
 
-def _read(bench: Bench, report: Report, what: str, path: str, *, concurrency: int, peer: str) -> None:
+def _read(bench: Bench, report: Report, what: str, path: str, *, concurrency: int, note: str) -> None:
     def get(client: Client, path: str) -> object:
         return client.ask("GET", path)
 
@@ -61,6 +61,6 @@ def _read(bench: Bench, report: Report, what: str, path: str, *, concurrency: in
     cpu = (bench.used() - used) * 1000 / READS
     report.add(
         Figure(
-            what, measured.rate, measured.percentile(0.5) * 1000, measured.percentile(0.99) * 1000, cpu, peer
+            what, measured.rate, measured.percentile(0.5) * 1000, measured.percentile(0.99) * 1000, cpu, note
         )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ class Figure:
     p50_ms: float | None = None
     p99_ms: float | None = None
     cpu_ms: float | None = None
-    peer: str = ""  # Cinder 29 on two cores, as measured in 2026: rate, p50 / p99, CPU
+    note: str = ""  # what else was measured, or what a peer does
 
 
 class Report:
@@ -35,19 +36,29 @@ class Report:
             with self._json.open("a") as file:
                 file.write(json.dumps({"machine": self._machine, **asdict(figure)}) + "\n")
 
+    def cpu_of(self, what: str) -> float | None:
+        """Return the processor time of the figure of that name, if it was measured."""
+        return next((figure.cpu_ms for figure in self._figures if figure.what == what), None)
+
     def print(self) -> None:
         """Print the whole table."""
         print(f"\n{self._machine}\n")
-        print(_line("", "per s", "p50 ms", "p99 ms", "CPU ms", "Cinder 29 on two cores"))
+        print(_line("", "per s", "p50 ms", "p99 ms", "CPU ms", "beside it"))
         for figure in self._figures:
             print(_row(figure))
 
 
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value that `share` of them stayed within."""
+    ordered = sorted(values)
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+
+
 def _row(figure: Figure) -> str:
     numbers = (figure.rate, figure.p50_ms, figure.p99_ms, figure.cpu_ms)
-    return _line(figure.what, *("" if number is None else f"{number:.1f}" for number in numbers), figure.peer)
+    return _line(figure.what, *("" if number is None else f"{number:.1f}" for number in numbers), figure.note)
 
 
 def _line(what: str, *cells: str) -> str:
-    *numbers, peer = cells
-    return f"  {what:46}" + "".join(f"{number:>9}" for number in numbers) + f"   {peer}"
+    *numbers, note = cells
+    return f"  {what:46}" + "".join(f"{number:>9}" for number in numbers) + f"   {note}"

@@ -22,6 +22,7 @@ PATIENCE = 300.0
 LOOK = 0.05
 ACCEPTED = {1: "9.9/s, 79 / 384 ms, 127 ms", 16: "11.6-14.3/s, 1354 / 1883 ms, 147 ms"}
 WHOLE = {16: "12.1/s, 144 ms"}
+WHOLE_16 = "create to available, c=16"
 
 Job = Callable[[Client], Any]
 
@@ -29,16 +30,18 @@ Job = Callable[[Client], Any]
 class Bench:
     """One user's clients of a stack, and what all its processes have used."""
 
-    def __init__(self, running: Stack) -> None:
+    def __init__(self, running: Stack, user: str = "demo") -> None:
         self._stack = running
-        self._headers = {"X-Auth-Token": self._token(), "OpenStack-API-Version": "volume 3.71"}
+        versions = "volume 3.71, container-infra latest"
+        self._headers = {"X-Auth-Token": self._token(user), "OpenStack-API-Version": versions}
 
     def client(self) -> Client:
         return Client(self._stack.urls[0], self._headers)
 
-    def used(self) -> float:
-        """Return the processor seconds of all server processes so far."""
-        return sum(processor_seconds(self._stack.pids().values()).values())
+    def used(self, but: str = "") -> float:
+        """Return the processor seconds of all server processes so far, those of one server left out."""
+        pids = [pid for name, pid in self._stack.pids().items() if name != but]
+        return sum(processor_seconds(pids).values())
 
     def await_no_more(self, kind: str, status: str) -> float:
         """Return the moment at which nothing of a kind has the status any more.
@@ -76,8 +79,8 @@ class Bench:
         """Delete the volumes that were made, and wait until they are gone."""
         self.whole([partial(delete, ident=ident) for ident in ids(made)], "volumes", "deleting")
 
-    def _token(self) -> str:
-        user = {"name": "demo", "password": self._stack.passwords["demo"], "domain": {"id": "default"}}
+    def _token(self, name: str) -> str:
+        user = {"name": name, "password": self._stack.passwords[name], "domain": {"id": "default"}}
         scope = {"project": {"name": "demo", "domain": {"id": "default"}}}
         auth = {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}
         url = f"{self._stack.urls[0]}/identity/v3/auth/tokens"
@@ -94,18 +97,18 @@ def measure_volumes(running: Stack, report: Report, count: int) -> None:
             bench.remove(made)
         figure, made = bench.whole([create] * count, "volumes", "creating", concurrency=concurrency)
         accepted = replace(figure, what=f"create accepted, c={concurrency}", rate=made.rate)
-        report.add(replace(accepted, peer=ACCEPTED.get(concurrency, "")))
+        report.add(replace(accepted, note=ACCEPTED.get(concurrency, "")))
         report.add(
-            replace(figure, what=f"create to available, c={concurrency}", peer=WHOLE.get(concurrency, ""))
+            replace(figure, what=f"create to available, c={concurrency}", note=WHOLE.get(concurrency, ""))
         )
     assert made is not None
     _each_kind(bench, report, ids(made))
 
 
 def _each_kind(bench: Bench, report: Report, volumes: list[str]) -> None:
-    def whole(what: str, jobs: Sequence[Job], kind: str, busy: str, peer: str = "") -> Measured:
+    def whole(what: str, jobs: Sequence[Job], kind: str, busy: str, note: str = "") -> Measured:
         figure, measured = bench.whole(jobs, kind, busy)
-        report.add(replace(figure, what=f"{what}, whole", peer=peer))
+        report.add(replace(figure, what=f"{what}, whole", note=note))
         return measured
 
     whole(
@@ -122,7 +125,7 @@ def _each_kind(bench: Bench, report: Report, volumes: list[str]) -> None:
     whole("delete", jobs, "volumes", "deleting", "30/s, 59 ms")
 
 
-def create(client: Client, **source: str) -> Any:
+def create(client: Client, **source: object) -> Any:
     return client.ask("POST", f"{BASE}/volumes", {"volume": {"name": "bench", **(source or {"size": 1})}})
 
 

@@ -1,4 +1,4 @@
-"""From a fresh machine to a running command: `python3 -m deploy.bootstrap up|demo|test|bench|compile|install`.
+"""From a fresh machine to a running command: `python3 -m deploy.bootstrap COMMAND`, of those that the Makefile has.
 
 Needs a Python of 3.11 or later and its standard library. Makes the virtual environments that the command
 needs, then becomes `.venv/bin/python -m deploy.<command>`.
@@ -19,7 +19,15 @@ from deploy.named import unnamed
 from deploy.state import ROOT, StartError, State
 from deploy.venvs import Installer, Venv
 
-COMMANDS = {"up": "deploy.up", "demo": "deploy.demo", "test": "deploy.check", "bench": "bench"}
+COMMANDS = {
+    "up": "deploy.up",
+    "demo": "deploy.demo",
+    "test": "deploy.check",
+    "bench": "bench",
+    "chaos": "chaos",
+    "mutants": "mutants",
+    "model": "mutants.model",
+}
 COMPILED = ("requirements", "requirements-dev", "deploy/requirements-heat", "deploy/requirements-clients")
 
 
@@ -44,10 +52,10 @@ def main(command: str, arguments: list[str]) -> None:
 def _venvs(command: str) -> list[Venv]:
     pinned = [ROOT / "requirements.txt"]
     # A tree that has the developers' tools keeps them when it only goes `up`.
-    if command == "test" or (ROOT / ".venv" / "bin" / "ruff").exists():
+    if command in {"test", "mutants"} or (ROOT / ".venv" / "bin" / "ruff").exists():
         pinned.append(ROOT / "requirements-dev.txt")
     venvs = [Venv("Roadstead's libraries", ROOT / ".venv", tuple(pinned))]
-    if "heat" in unnamed():
+    if "heat" in unnamed() or command in {"chaos", "test"}:
         venvs.append(
             Venv("Heat's libraries", ROOT / ".venv-heat", (ROOT / "deploy" / "requirements-heat.txt",))
         )

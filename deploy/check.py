@@ -1,4 +1,4 @@
-"""`make test`: every check and test, one after the other, on servers of its own below `.state/test/`.
+"""`make test`: every check, every test, then the short forms of the proofs, on servers of its own below `.state/test/`.
 
 With labels it runs only the tests that they name. The last line says what passed; each check counts as one.
 """
@@ -10,24 +10,30 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from deploy import access
 from deploy.interrupts import interruptible
 from deploy.progress import WIDTH
+from deploy.rabbitmq_programs import programs
 from deploy.servers import servers
 from deploy.state import DEFAULT, ROOT, StartError, State
 from deploy.supervise import tethered
+from mutants.model import require_spin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 BIN = Path(sys.executable).parent
 MANAGE = (sys.executable, str(ROOT / "manage.py"))
+NODES = {"faults"}  # packages whose tests mostly wait for whole nodes
 SHOWN = 80  # lines of a failed check's output
 
+CHAOS = (sys.executable, "-m", "chaos", "--short")
 CHECKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ruff check", (str(BIN / "ruff"), "check", "--quiet", "--output-format=concise", ".")),
     ("ruff format", (str(BIN / "ruff"), "format", "--check", "--quiet", ".")),
@@ -40,6 +46,24 @@ CHECKS: tuple[tuple[str, tuple[str, ...]], ...] = (
 PRODUCTION = {"PUBLIC_URL": "https://roadstead.example"}  # what `check --deploy` is to judge
 
 
+@dataclass(frozen=True)
+class Proof:
+    """A program that judges by itself: what it must find to be run, and whether it uses the servers of the tests."""
+
+    label: str
+    command: tuple[str, ...]
+    needs: Callable[[State], object] = lambda _: None
+    here: bool = False
+
+
+PROOFS = (
+    Proof("mutants --short", (sys.executable, "-m", "mutants", "--short"), here=True),
+    Proof("model", (sys.executable, "-m", "mutants.model", "--faults", "2"), lambda _: require_spin()),
+    Proof("chaos --short, Valkey", (*CHAOS, "--seed", "1", "--broker", "redis")),
+    Proof("chaos --short, RabbitMQ", (*CHAOS, "--seed", "2", "--broker", "rabbitmq"), programs),
+)
+
+
 @dataclass
 class Counts:
     """How many checks and tests ended how."""
@@ -47,6 +71,11 @@ class Counts:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+
+    def add(self, other: Counts) -> None:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
 
     def __str__(self) -> str:
         skipped = f", {self.skipped} skipped" if self.skipped else ""
@@ -64,15 +93,15 @@ def main(labels: Sequence[str]) -> int:
                     _check(label, command, env, counts)
                 running.await_heat()
                 tested = _tests(state, labels, env)
+                for proof in () if labels else PROOFS:
+                    _prove(proof, state, env, counts)
         except StartError as error:
             print(f"\n{error}", file=sys.stderr)
             tested = Counts(failed=1)
         except KeyboardInterrupt:
             print("\nInterrupted.", file=sys.stderr)
             return 130
-    counts.passed += tested.passed
-    counts.failed += tested.failed
-    counts.skipped += tested.skipped
+    counts.add(tested)
     if not tested.passed + tested.failed:
         print("No test ran.")
         counts.failed += 1
@@ -110,19 +139,65 @@ def _check(label: str, command: Sequence[str], env: Mapping[str, str], counts: C
         print("\n".join(f"      {line}" for line in lines[-SHOWN:]), flush=True)
 
 
+def _prove(proof: Proof, state: State, env: Mapping[str, str], counts: Counts) -> None:
+    """Run a proof, or say why it cannot be run here."""
+    try:
+        proof.needs(state)
+    except StartError as error:
+        print(f"  {proof.label}: left out. {error}", flush=True)
+        counts.skipped += 1
+    else:
+        _check(proof.label, proof.command, env if proof.here else os.environ, counts)
+
+
 def _tests(state: State, labels: Sequence[str], env: Mapping[str, str]) -> Counts:
-    """Run Django's tests, their output streamed; their counts come by a file that the test runner writes."""
-    report = state.path / "counts.json"
+    """Run Django's tests in lanes side by side, each with a database of its own; return their counts together."""
+    lanes = {"": list(labels)} if labels else _lanes()
+    tested = Counts()
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        for lane in pool.map(lambda name: _lane(state, name, lanes[name], env), lanes):
+            tested.add(lane)
+    return tested
+
+
+def _lanes() -> dict[str, list[str]]:
+    """Return the packages of tests by lane: those that mostly wait for whole nodes, and all others."""
+    packages = sorted(path.parent.name for path in (ROOT / "tests").glob("*/__init__.py"))
+    return {
+        "nodes": [f"tests.{name}" for name in packages if name in NODES],
+        "rest": [f"tests.{name}" for name in packages if name not in NODES],
+    }
+
+
+def _lane(state: State, name: str, labels: Sequence[str], env: Mapping[str, str]) -> Counts:
+    """Run tests; their counts come by a file that the test runner writes. A lane's output is shown when it ends."""
+    what = f"manage.py test {name}".rstrip()
+    report = state.path / f"counts{name}.json"
     report.unlink(missing_ok=True)
-    started = time.monotonic()
-    print("  manage.py test", flush=True)
+    database = urlsplit(env["DATABASE_URL"])
+    told = {"ROADSTEAD_TEST_COUNTS": str(report)}
+    told["DATABASE_URL"] = database._replace(
+        path=f"{database.path}_{name}" if name else database.path
+    ).geturl()
     command = tethered([*MANAGE, "test", "--shuffle", "--no-input", *labels])
-    done = subprocess.run(command, env={**env, "ROADSTEAD_TEST_COUNTS": str(report)}, cwd=ROOT, check=False)
+    started = time.monotonic()
+    print(f"  {what}", flush=True)
+    output = subprocess.PIPE if name else None
+    done = subprocess.run(
+        command,
+        env={**env, **told},
+        cwd=ROOT,
+        check=False,
+        text=True,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+    )
     counts = Counts(**json.loads(report.read_text())) if report.exists() else Counts()
+    end = f"  {what}: {time.monotonic() - started:.1f} s, {counts}"
     if done.returncode != 0 and not counts.failed:
-        print(f"  manage.py test ended with status {done.returncode}")
+        end += f", ended with status {done.returncode}"
         counts.failed += 1
-    print(f"  manage.py test: {time.monotonic() - started:.1f} s", flush=True)
+    print(f"{done.stdout or ''}{end}", flush=True)
     return counts
 
 

@@ -9,12 +9,12 @@ from unittest import mock
 
 from django.test import SimpleTestCase
 
+from chaos.heat_proxy import Fault, HeatProxy, Spoil
 from clouds import heat as heat_module
 from clouds.errors import CloudError, OutcomeUnknown, Rejected, Unavailable
 from clouds.heat import connect
 from clouds.session import ANSWER_LIMIT
 from tests.clouds import connect_to, heat_endpoint, tiny_request
-from tests.heat_proxy import Fault, HeatProxy, Spoil
 
 TIMEOUT = 1.0
 HTML = b"<html><body><h1>502 Bad Gateway</h1>secret machinery</body></html>"

@@ -5,6 +5,7 @@ This is all a worker does. It knows neither the resource nor what the step talks
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -46,10 +47,7 @@ def advance(
     A row that is not due, is held, is at rest or out of this node's reach is left alone. `ends` says, for an outcome,
     what else changes in its transaction: it is called with the row as it was claimed and as it was written.
     """
-    if not local.may_claim():
-        return None
-    local.mark_claimed()
-    held = leases.claim(model, pk)
+    held = _claim_surely(model, lambda: leases.claim(model, pk))
     return None if held is None else _answer(held, steps, ends or {})
 
 
@@ -67,11 +65,7 @@ def go_on(
     one was long, whoever goes on rings for what may still be left first, so that it waits for none of them.
     """
     began = since
-    while local.may_claim():
-        local.mark_claimed()
-        held = leases.claim_next(model)
-        if held is None:
-            return
+    while (held := _claim_surely(model, lambda: leases.claim_next(model))) is not None:
         now = time.monotonic()
         if now - began > SHORT:
             ring(held.row)
@@ -82,6 +76,31 @@ def go_on(
         if time.monotonic() - since > MOMENT:
             ring(held.row)  # it is done: whoever answers finds those that are left
             return
+
+
+def _claim_surely(model: type[L], claim: Callable[[], Held[L] | None]) -> Held[L] | None:
+    """Claim, if this node may; wait for the database if it goes away meanwhile, so that the bell is not lost.
+
+    A claim whose answer was lost may have been made. Nobody works under it, so it is given up before the next.
+    """
+    end = time.monotonic() + settings.STEP_LIMIT / 3
+    lost = False
+    while local.may_claim() or (lost and not local.draining()):
+        local.mark_claimed()
+        try:
+            if lost:
+                leases.give_up(model, local.node_id, pid=os.getpid(), why="the answer to its claim was lost")
+            if local.may_claim():
+                return claim()
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block or time.monotonic() > end:
+                raise
+            connection.close()
+            lost = True
+        if time.monotonic() > end:
+            break
+        time.sleep(RECONNECT)
+    return None
 
 
 def _answer(held: Held[L], steps: Mapping[str, Step[L]], ends: Mapping[str, End[L]]) -> L | None:

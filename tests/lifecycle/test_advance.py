@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import time
+import uuid
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
 import psycopg2
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models.functions import Now
 from django.test import TestCase, TransactionTestCase
 
@@ -151,17 +152,42 @@ class LostDatabaseTests(TransactionTestCase):
         bay = make.bay()
 
         def step(_held: Held[Bay]) -> StepOutcome:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_backend_pid()")
-                (pid,) = cursor.fetchone()
-            with psycopg2.connect(**connect_elsewhere()) as other, other.cursor() as cursor:
-                cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+            self.cut()
             return Done("created")
 
         advance(Bay, bay.pk, {Status.CREATE_IN_PROGRESS: step})
         row = Bay.objects.get()
         self.assertEqual((row.status, row.holder), (Status.CREATE_COMPLETE, None))
         self.assertEqual(Event.objects.filter(event="created").count(), 1)
+
+    def test_a_bell_is_answered_once_the_database_is_back(self) -> None:
+        bay = make.bay()
+        self.cut()
+        advance(Bay, bay.pk, {Status.CREATE_IN_PROGRESS: lambda _: Done("created")})
+        self.assertEqual(Bay.objects.get().status, Status.CREATE_COMPLETE)
+
+    def test_a_claim_whose_answer_was_lost_keeps_its_row_from_nobody(self) -> None:
+        bay = make.bay()
+        claim = leases.claim
+
+        def cut_off(model: type[Bay], pk: uuid.UUID) -> Held[Bay] | None:
+            held = claim(model, pk)
+            if held is not None and held.epoch == 1:
+                raise OperationalError("server closed the connection unexpectedly")
+            return held
+
+        with patch.object(leases, "claim", cut_off):
+            advance(Bay, bay.pk, {Status.CREATE_IN_PROGRESS: lambda _: Done("created")})
+        self.assertEqual((Bay.objects.get().status, Bay.objects.get().epoch), (Status.CREATE_COMPLETE, 2))
+        self.assertEqual(Event.objects.filter(event="give_up").count(), 1)
+
+    def cut(self) -> None:
+        """Have the server end this session."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            (pid,) = cursor.fetchone()
+        with psycopg2.connect(**connect_elsewhere()) as other, other.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
 
     def test_a_session_that_is_frozen_in_a_transaction_keeps_nobody_from_a_row_for_long(self) -> None:
         bay = make.bay()

@@ -102,7 +102,8 @@ class FaultTestCase(NodesTestCase):
         def there() -> bool:
             found = Counter(Bay.objects.filter(pk__in=bays).values_list("status", flat=True))
             wrong = [one for one in found if one != status and one not in BAY.busy]
-            self.assertEqual((wrong, found.total()), ([], len(bays)), f"{status}?\n{self.picture()}")
+            if wrong or found.total() != len(bays):
+                self.fail(f"{status}? {wrong}, {found.total()} of {len(bays)}\n{self.picture()}")
             return found[status] == len(bays)
 
         self.await_(there, f"{len(bays)} bays are {status}")

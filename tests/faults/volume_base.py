@@ -186,7 +186,8 @@ class VolumeFaultCase(NodesTestCase):
         def there() -> bool:
             for row in list(waiting):
                 found = self.now_of(row)
-                self.assertIsNotNone(found, f"{row.pk} is gone\n{self.picture()}")
+                if found is None:
+                    self.fail(f"{row.pk} is gone\n{self.picture()}")
                 if found.status == status:
                     waiting.remove(row)
                 elif found.status not in found.machine.busy:

@@ -120,12 +120,16 @@ def _lasting() -> tuple[ExitStack, State]:
     return stack, state
 
 
-@cache
 def ground(kind: str = "redis") -> Ground:
     """Return a broker of that kind, started at the first call and stopped when the process ends.
 
     :raises SkipTest: this machine has none, nor a way to one.
     """
+    return _ground(kind)
+
+
+@cache
+def _ground(kind: str) -> Ground:
     stack, state = _lasting()
     want = {BROKERS[kind]}
     try:
@@ -167,9 +171,13 @@ def _heat() -> tuple[Servers, HoldingProxy, dict[str, str]]:
     return running, proxy, {"OS_AUTH_TYPE": "none", "OS_ENDPOINT": endpoint}
 
 
-@cache
 def heat_ground(kind: str = "redis") -> HeatGround:
     """Return a broker of that kind and a Heat, likewise."""
+    return _heat_ground(kind)
+
+
+@cache
+def _heat_ground(kind: str) -> HeatGround:
     below, (running, proxy, cloud) = ground(kind), _heat()
     supervisors = {**below.servers.supervisors, **running.supervisors}
     both = Servers(below.servers.env | running.env, supervisors, below.servers.rabbits)

@@ -49,6 +49,7 @@ class NodesTestCase(TransactionTestCase):
     def setUpClass(cls) -> None:
         super().setUpClass()
         cls.ground = cls.stand()
+        connection.close()  # three nodes of RabbitMQ take half a minute, and a session may not outlive that
         with override_settings(SEED_PASSWORDS=dict.fromkeys(("demo", "admin"), PASSWORD)):
             call_command("seed", stdout=io.StringIO())
         cls.nodes = []

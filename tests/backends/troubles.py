@@ -88,6 +88,7 @@ class TroublePromises(BackendCase):
                 except OSError:
                     continue
             self.assertLess(offset, 64 * MIB)
+            self.assertLess(next(iter(self.backend.stats())).free, MIB)  # full is not gone
             self.backend.delete(volume, epoch=3)
             self.assertEqual(list(self.backend.inventory()), [])
             self.assertEqual(self.content(self.volume(DATA)), DATA)

@@ -11,7 +11,7 @@ import uuid
 from volumes.backends.base import PoolStats, Stored, Unavailable
 from volumes.backends.directory import copying
 from volumes.backends.directory.attempt import FENCE
-from volumes.backends.directory.errors import translated
+from volumes.backends.directory.errors import FULL, translated
 from volumes.backends.directory.pool import DIRECTORY, FENCES, FILE, VOLUMES, Pool, find, opened
 
 VERSION = "1.0"
@@ -113,7 +113,12 @@ def _rmdir(root: int, path: str) -> bool:
 def _shares(root: int) -> bool:
     device = os.fstat(root).st_dev
     if device not in _can_share:
-        _can_share[device] = copying.can_share(root)
+        try:
+            _can_share[device] = copying.can_share(root)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            return False  # there is no room to try it in; the next report may tell
     return _can_share[device]
 
 

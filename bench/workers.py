@@ -49,6 +49,15 @@ class Workers:
         """Return how often each task was run."""
         return Counter(number for number, _ in self._lines())
 
+    def await_still(self, count: int, seconds: float) -> dict[int, int]:
+        """Return the marks when so many different tasks are done, or none was for so many seconds."""
+        found, since = self.done(), time.monotonic()
+        while len(found) < count and time.monotonic() - since < seconds:
+            time.sleep(LOOK)
+            if len(now := self.done()) > len(found):
+                found, since = now, time.monotonic()
+        return found
+
     def await_done(self, count: int) -> dict[int, int]:
         """Return the marks when so many different tasks are done.
 

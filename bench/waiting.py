@@ -26,7 +26,7 @@ from django.db.models import F  # noqa: E402
 from django.db.models.functions import Now  # noqa: E402
 
 from bays.models import Bay, Quota  # noqa: E402
-from bays.states import Status  # noqa: E402
+from bays.states import Health, Status  # noqa: E402
 from lifecycle.models import Event, Operation  # noqa: E402
 from sync import stacks  # noqa: E402
 
@@ -51,6 +51,7 @@ class Waiting:
 
     def __init__(self, heat_url: str, original: uuid.UUID) -> None:
         """Take a bay that is complete: all others are copies of it."""
+        connection.close()  # what it led to may have been an earlier stack's
         self._heat = psycopg2.connect(heat_url)
         self._heat.autocommit = True
         self._original = Bay.objects.get(pk=original)
@@ -77,7 +78,7 @@ class Waiting:
         self.complete(self.ids())
         self._copies().update(
             status=Status.CREATE_COMPLETE, operation=None, deadline_at=None, watched=False, holder=None,
-            holder_pid=None, lease_until=None,
+            holder_pid=None, lease_until=None, health_status=Health.HEALTHY, health_status_reason={},
         )  # fmt: skip
 
     def forget(self) -> None:

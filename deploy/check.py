@@ -21,9 +21,9 @@ from deploy.interrupts import interruptible
 from deploy.progress import WIDTH
 from deploy.rabbitmq_programs import programs
 from deploy.servers import servers
+from deploy.spin import require_spin
 from deploy.state import DEFAULT, ROOT, StartError, State
 from deploy.supervise import tethered
-from mutants.model import require_spin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -6,9 +6,7 @@ The whole model must hold; without any one of its guards it must fail. docs/mode
 from __future__ import annotations
 
 import argparse
-import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.interrupts import interruptible
+from deploy.spin import require_spin
 from deploy.state import ROOT, StartError
 from deploy.supervise import tethered
 
@@ -26,7 +25,6 @@ FAULTS = 3
 MEMORY = 4000  # MB
 DEPTH = 100_000
 TIMEOUT = 1800.0
-PACKAGES = ("spin", "gcc", "libc6-dev")
 VARIANTS = {
     "": "the whole",
     "NO_EPOCH": "outcome and rest do not name the epoch of their claim",
@@ -100,30 +98,6 @@ def _table(variants: Sequence[str], faults: int) -> int:
         )
     print("\nAll came out as they must." if not wrong else f"\n{wrong} did not come out as they must.")
     return 1 if wrong else 0
-
-
-def is_there() -> bool:
-    """Tell whether Spin and the compiler that it needs are installed."""
-    return all(shutil.which(program) for program in ("spin", "gcc"))
-
-
-def require_spin() -> None:
-    """Install Spin where that is possible and it is missing.
-
-    :raises StartError: it is missing and cannot be installed; says what to do.
-    """
-    if is_there():
-        return
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        install = ["apt-get", "install", "-y", "-q", *PACKAGES]
-        subprocess.run(
-            install,
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-            check=False,
-        )
-    if not is_there():
-        raise StartError(f"The model checker is missing. Debian, Ubuntu: apt install {' '.join(PACKAGES)}")
 
 
 def search(variant: str, faults: int) -> Search:

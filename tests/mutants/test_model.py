@@ -7,10 +7,11 @@ import unittest
 
 from django.test import SimpleTestCase
 
+from deploy import spin
 from mutants import model
 
 
-@unittest.skipUnless(model.is_there(), f"needs {', '.join(model.PACKAGES)}")
+@unittest.skipUnless(spin.is_there(), f"needs {', '.join(spin.PACKAGES)}")
 class ModelTests(SimpleTestCase):
     def test_it_holds_in_every_state(self) -> None:
         found = model.search("", faults=1)

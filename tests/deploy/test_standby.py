@@ -14,11 +14,11 @@ from typing import ClassVar
 import psycopg2
 from django.test import SimpleTestCase
 
+from chaos.processes import children_of
 from deploy import account
 from deploy.standby import NAMES, Pair, pair
 from deploy.state import StartError, State
 from tests.deploy.programs import eventually
-from tests.faults.nodes import children_of
 
 INSERT = "INSERT INTO kept VALUES (%s)"
 

@@ -17,8 +17,9 @@ from typing import Any, Self
 
 from django.db import connection
 
+from chaos.processes import children_of, send
 from lifecycle.models import Leased
-from tests.faults.nodes import WholeNode, children_of, send
+from tests.faults.nodes import WholeNode
 
 Held = Callable[[], list[Leased]]
 MOST = 5  # blows at one row's holders

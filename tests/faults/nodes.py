@@ -6,14 +6,13 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.db import connection
 
+from chaos.processes import children_of, send
 from deploy import ready
 from deploy.supervise import Child, Supervisor
 from lifecycle.models import Node
@@ -110,32 +109,6 @@ class WholeNode:
     def said(self, text: str) -> bool:
         """Tell whether a process of the node has logged the text."""
         return any(text in log.read_text(errors="replace") for log in self.logs())
-
-
-def children_of(parent: int) -> list[int]:
-    """Return the pids of a process's children."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it ended meanwhile
-            state, ppid = stat.read_text().rpartition(")")[2].split()[:2]
-            if int(ppid) == parent and state != "Z":
-                found.append(int(stat.parent.name))
-    return found
-
-
-def runs(pid: int) -> bool:
-    """Tell whether the process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def send(pids: Iterable[int], number: signal.Signals) -> None:
-    """Send the signal to each that still runs, in their order."""
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
 
 
 def _environment(ground: Ground) -> dict[str, str]:

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from bays.models import Bay
 from bays.states import Health, Status
 from chaos.heat_proxy import Fault, Spoil
+from chaos.processes import send
 from clouds.heat import StackRequest
 from deploy import ready
 from lifecycle.models import Operation
@@ -19,7 +20,6 @@ from sync.models import Cursor
 from sync.orphans import ORPHANS
 from sync.stacks import DRIFT
 from tests.faults.base import FaultTestCase
-from tests.faults.nodes import send
 
 LATE = 4.0  # seconds, past the client's patience
 HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"

@@ -10,10 +10,11 @@ from django.db.models.functions import Now
 
 from bays.models import Bay
 from bays.states import Status
+from chaos.processes import runs, send
 from lifecycle.models import Node
 from tests.faults.base import FaultTestCase
 from tests.faults.ground import Hold
-from tests.faults.nodes import WholeNode, runs, send
+from tests.faults.nodes import WholeNode
 
 
 class OneNodeTests(FaultTestCase):

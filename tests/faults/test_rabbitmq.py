@@ -12,13 +12,13 @@ from amqp import Message
 from django.test import SimpleTestCase, override_settings
 
 from bays.states import Status
+from chaos.processes import send
 from project.env import BASE_DIR
 from tests.deploy.programs import eventually
 from tests.faults import test_broker, test_processes
 from tests.faults.base import FaultTestCase, say
 from tests.faults.brokers import RabbitMQ
 from tests.faults.ground import Ground, Hold, ground, heat_ground
-from tests.faults.nodes import send
 from workers import bell
 from workers.queues import DELIVERIES, arguments
 

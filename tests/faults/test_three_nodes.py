@@ -10,9 +10,9 @@ from django.db.models.functions import Now
 
 from bays.models import Bay
 from bays.states import Status
+from chaos.processes import runs, send
 from sync.models import Cursor
 from tests.faults.base import FaultTestCase, say
-from tests.faults.nodes import runs, send
 
 WINDOW = 10.0  # seconds over which calls are counted
 

@@ -7,8 +7,9 @@ import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+from chaos.processes import runs, send
 from lifecycle.models import Node
-from tests.faults.nodes import WholeNode, runs, send
+from tests.faults.nodes import WholeNode
 from tests.faults.storage_ground import scribble
 from tests.faults.volume_base import VolumeFaultCase
 from volumes.models import Pool, Snapshot, Volume

@@ -12,7 +12,8 @@ from unittest import skipIf
 
 from django.db.models.functions import Now
 
-from tests.faults.nodes import WholeNode, send
+from chaos.processes import send
+from tests.faults.nodes import WholeNode
 from tests.faults.storage_ground import MIB, mounted, prepared, read_only, scribble
 from tests.faults.volume_base import VolumeFaultCase
 from tests.faults.whole import say

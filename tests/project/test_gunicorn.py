@@ -14,6 +14,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.test import TransactionTestCase
 
+from chaos.processes import children_of, runs, send
 from deploy.supervise import tethered
 from project.env import BASE_DIR
 from tests.faults.nodes import database_url
@@ -40,6 +41,15 @@ class DrainTests(TransactionTestCase):
         self.addCleanup(self.gunicorn.wait)
         self.addCleanup(self.gunicorn.kill)
         self.await_(lambda: self.health() == 200, "it answers")
+
+    def test_its_processes_die_with_it_even_frozen_ones(self) -> None:
+        processes = children_of(self.gunicorn.pid)
+        self.assertTrue(processes)
+        send(processes, signal.SIGSTOP)
+        self.addCleanup(send, processes, signal.SIGKILL)
+        self.gunicorn.kill()
+        self.gunicorn.wait()
+        self.await_(lambda: not any(map(runs, processes)), "they are gone, and the port is free")
 
     def test_it_answers_on_says_that_it_drains_and_keeps_no_connection_until_told_again(self) -> None:
         kept = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)

@@ -1,4 +1,4 @@
-"""The test runner: Django's, which also leaves its counts where `make test` reads them."""
+"""The test runner: Django's, which leaves its counts where `make test` reads them, and says what took longest."""
 
 from __future__ import annotations
 
@@ -6,12 +6,32 @@ import json
 import logging
 import os
 import time
+import unittest
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from django.test.runner import DiscoverRunner
 
 from lifecycle import local
+
+
+LONGEST = 12  # classes of tests to name
+
+
+class TimedResult(unittest.TextTestResult):
+    """A result that knows for how long each class of tests ran, with what was set up for it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.seconds: Counter[str] = Counter()
+        self._since = time.monotonic()
+
+    def stopTest(self, test: unittest.TestCase) -> None:
+        super().stopTest(test)
+        now = time.monotonic()
+        self.seconds[f"{type(test).__module__}.{type(test).__qualname__}"] += now - self._since  # type: ignore[assignment]
+        self._since = now
 
 
 class Runner(DiscoverRunner):
@@ -22,6 +42,9 @@ class Runner(DiscoverRunner):
         super().setup_test_environment(**kwargs)
         if self.verbosity < 2:  # what the system logs while it is being provoked is no news
             logging.getLogger().setLevel(logging.CRITICAL)
+
+    def get_resultclass(self) -> Any:
+        return super().get_resultclass() or TimedResult
 
     def run_suite(self, suite: Any, **kwargs: Any) -> Any:
         # Tests claim rows in this process, which has no heartbeat: its lease is as good as its run is long.
@@ -37,4 +60,7 @@ class Runner(DiscoverRunner):
         }
         if path := os.environ.get("ROADSTEAD_TEST_COUNTS"):
             Path(path).write_text(json.dumps(counts))
+        if isinstance(result, TimedResult) and len(result.seconds) > LONGEST:
+            longest = ", ".join(f"{name} {took:.0f} s" for name, took in result.seconds.most_common(LONGEST))
+            self.log(f"What took longest: {longest}")
         return super().suite_result(suite, result, **kwargs)

@@ -20,6 +20,7 @@ from project import env
 from tests.faults.ground import Ground
 
 TIMEOUT = 60.0
+LAST_WORDS = 12  # lines of each log
 
 
 def database_url() -> str:
@@ -105,6 +106,13 @@ class WholeNode:
 
     def logs(self) -> list[Path]:
         return sorted(self.log_dir.glob(f"{self.name}.*log"))
+
+    def last_words(self) -> str:
+        """Return the end of what each process of the node has logged."""
+        ends = (
+            (log.name, log.read_text(errors="replace").splitlines()[-LAST_WORDS:]) for log in self.logs()
+        )
+        return "\n".join(f"{name}: {line}" for name, lines in ends for line in lines)
 
     def said(self, text: str) -> bool:
         """Tell whether a process of the node has logged the text."""

@@ -59,7 +59,7 @@ class RollingRestartTests(FaultTestCase):
                 for node in self.nodes:
                     self.await_(lambda: len(balancer.healthy) == 3, "all nodes are well")
                     node.supervisor.hold(node.name, signal.SIGTERM)
-                    self.assertEqual(node.deaths, [0], f"{node.name} was not stopped in peace")
+                    self.assertEqual(node.deaths, [0], f"not stopped in peace:\n{node.last_words()}")
                     node.release()
                     node.await_ready()
         answers = [*traffic.answers, *bays.answers]

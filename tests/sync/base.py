@@ -36,6 +36,7 @@ def bells(name: str = "bells") -> list[dict[str, Any]]:
 
 class SyncCase(TestCase):
     def setUp(self):
+        bells()  # those of an earlier test are none of this one's
         self.model = make.baymodel()
 
     def a_bay(self, status="CREATE_IN_PROGRESS", *, after_birth: dict[str, Any] | None = None, **over) -> Bay:

@@ -1,4 +1,4 @@
-"""The test runner: Django's, which leaves its counts where `make test` reads them, and says what took longest."""
+"""The test runner: Django's; it leaves its counts where `make test` reads them and says what took longest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from django.test.runner import DiscoverRunner
 
 from lifecycle import local
 
-
 LONGEST = 12  # classes of tests to name
 
 
@@ -27,7 +26,7 @@ class TimedResult(unittest.TextTestResult):
         self.seconds: Counter[str] = Counter()
         self._since = time.monotonic()
 
-    def stopTest(self, test: unittest.TestCase) -> None:
+    def stopTest(self, test: unittest.TestCase) -> None:  # noqa: N802 - unittest's name
         super().stopTest(test)
         now = time.monotonic()
         self.seconds[f"{type(test).__module__}.{type(test).__qualname__}"] += now - self._since  # type: ignore[assignment]

@@ -109,9 +109,7 @@ class WholeNode:
 
     def last_words(self) -> str:
         """Return the end of what each process of the node has logged."""
-        ends = (
-            (log.name, log.read_text(errors="replace").splitlines()[-LAST_WORDS:]) for log in self.logs()
-        )
+        ends = ((log.name, log.read_text(errors="replace").splitlines()[-LAST_WORDS:]) for log in self.logs())
         return "\n".join(f"{name}: {line}" for name, lines in ends for line in lines)
 
     def said(self, text: str) -> bool:

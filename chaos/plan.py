@@ -14,7 +14,17 @@ from dataclasses import dataclass
 
 from chaos.faults.base import Kind, Taken
 
-MOST = {"worker": 2, "api": 2, "beat": 2, "outage": 1, "link": 6, "heat": 2, "storage": 2, "clock": 1}
+MOST = {
+    "worker": 2,
+    "api": 2,
+    "beat": 2,
+    "forkserver": 2,
+    "outage": 1,
+    "link": 6,
+    "heat": 2,
+    "storage": 2,
+    "clock": 1,
+}
 TRIES = 30  # until a moment is left without a fault
 LEAST_TAIL = 5.0  # seconds at the end in which nothing new is struck
 

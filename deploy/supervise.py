@@ -13,62 +13,28 @@ import logging
 import os
 import queue
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from deploy.child import Child, tethered
 from deploy.interrupts import heard
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+__all__ = ["Child", "Supervisor", "tethered"]
+
 log = logging.getLogger(__name__)
 
-TETHER = Path(__file__).with_name("tether.py")
 DELAYS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0)  # before the first, second, ... restart in a row
 SETTLED = 30.0  # seconds of life after which the next death counts as the first again
 LAST_WAIT = 5.0  # for children to vanish, and their on_death to end, after SIGKILL
-
-Words = Sequence[str]
-Variables = Mapping[str, str | None]
-
-
-@dataclass(eq=False)
-class Child:
-    """A program to keep alive. `argv` and `env` may be callables: they are asked anew at each start.
-
-    `env` goes on top of this process's own environment; a value of None removes the variable.
-    `on_death(child, pid, status)` is called in a thread of its own, at once and before the restart, with the
-    status as subprocess has it (-9: killed by signal 9); `child.environment` is still that of the dead one.
-    """
-
-    name: str
-    argv: Words | Callable[[], Words]
-    env: Variables | Callable[[], Variables] = field(default_factory=dict)
-    log: Path | None = None  # None: writes where this process writes
-    on_death: Callable[[Child, int, int], None] | None = None
-    stop_signal: signal.Signals = signal.SIGTERM
-    death_signal: signal.Signals = signal.SIGKILL  # what it gets when its supervisor dies
-    user: tuple[int, int] | None = None  # uid and gid to run as
-    cwd: Path | None = None
-
-    # Kept by the supervisor, for others to read.
-    pid: int | None = None
-    environment: dict[str, str] = field(default_factory=dict)
-    starts: int = 0
-
-    # The supervisor's own.
-    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-    started_at: float = 0.0
-    failures: int = 0
-    restart_at: float | None = None
-    held: bool = False
+ORPHANS = 1.0  # seconds after a death in which the children of the dead have died as well
 
 
 class Supervisor:
@@ -91,6 +57,7 @@ class Supervisor:
         self._stop_at: float | None = None  # when patience ends and SIGKILL follows
         self._leave_at: float | None = None  # when those that even SIGKILL did not end are left behind
         self._killed = False
+        self._reap_at: float | None = None  # when to look for orphans
 
     # --- for callers, from any thread -----------------------------------------------------------------------
     def run(self) -> int:
@@ -162,7 +129,7 @@ class Supervisor:
 
     def _until_next(self) -> float | None:
         times = [child.restart_at for child in self.children if child.restart_at is not None]
-        times += [at for at in (self._stop_at, self._leave_at) if at is not None]
+        times += [at for at in (self._stop_at, self._leave_at, self._reap_at) if at is not None]
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def _on_time(self) -> None:
@@ -170,6 +137,8 @@ class Supervisor:
         for child in self.children:
             if child.restart_at is not None and now >= child.restart_at:
                 self._start(child)
+        if self._reap_at is not None and now >= self._reap_at:
+            self._reap_orphans()
         if self._stop_at is not None and now >= self._stop_at:
             self._kill()
 
@@ -178,16 +147,11 @@ class Supervisor:
         child.started_at = time.monotonic()
         child.starts += 1
         try:
-            argv = child.argv() if callable(child.argv) else child.argv
-            extra = child.env() if callable(child.env) else child.env
-            merged = {**os.environ, **extra}
-            child.environment = {key: value for key, value in merged.items() if value is not None}
-            child.process = _spawn(child, argv)
+            child.pid = child.start()
         except Exception:
             log.exception("%s cannot be started", child.name)
             self._restart_later(child)
             return
-        child.pid = child.process.pid
         threading.Thread(target=self._wait, args=(child, child.pid), daemon=True).start()
         self._tell()
 
@@ -215,7 +179,19 @@ class Supervisor:
         else:
             log.warning("%s (pid %d) died, status %d", child.name, pid, status)
             self._restart_later(child)
+        if any(child.warm for child in self.children):  # then this process settles orphans
+            self._reap_at = time.monotonic() + ORPHANS
         self._tell()
+
+    def _reap_orphans(self) -> None:
+        """Reap those that became children of this process because their own parent died."""
+        self._reap_at = None
+        ours = {child.pid for child in self.children}
+        with suppress(ChildProcessError):
+            while info := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if info.si_pid in ours:
+                    return  # it is waited for, and then it is looked again
+                os.waitpid(info.si_pid, 0)
 
     def _restart_later(self, child: Child) -> None:
         now = time.monotonic()
@@ -268,28 +244,3 @@ class Supervisor:
             draft.replace(self.pid_file)
         with self._changed:
             self._changed.notify_all()
-
-
-def tethered(
-    argv: Words, death_signal: int = signal.SIGKILL, user: tuple[int, int] | None = None
-) -> list[str]:
-    """Return the argv that runs this one as a child which dies with the process that starts it."""
-    who = f"{user[0]}:{user[1]}" if user else "-"
-    return [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), str(int(death_signal)), who, *argv]
-
-
-def _spawn(child: Child, argv: Words) -> subprocess.Popen[bytes]:
-    output = child.log.open("ab") if child.log else None
-    try:
-        return subprocess.Popen(
-            tethered(argv, child.death_signal, child.user),
-            env=child.environment,
-            cwd=child.cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT if output else None,
-            start_new_session=True,  # a terminal's Ctrl-C is for the supervisor to pass on
-        )
-    finally:
-        if output:
-            output.close()

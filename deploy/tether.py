@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def main(arguments: list[str]) -> None:
@@ -29,15 +30,29 @@ def main(arguments: list[str]) -> None:
         os.setgid(gid)
         os.setuid(uid)
     # After the change of user: the kernel forgets the death signal when credentials change.
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-    if os.getppid() != int(parent):
-        sys.exit("the parent died before its child started")
+    die_with(int(parent), int(death_signal))
     try:
         os.execvp(program[0], program)
     except OSError as error:
         sys.exit(f"cannot run {program[0]}: {error.strerror}")
+
+
+def die_with(parent: int, death_signal: int) -> None:
+    """Have the kernel send this process the signal when its parent dies; end now if that is dead already."""
+    _prctl(PR_SET_PDEATHSIG, death_signal)
+    if os.getppid() != parent:
+        sys.exit("the parent died before its child started")
+
+
+def settle_orphans() -> None:
+    """Become the parent of every descendant of this process whose own parent dies."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _prctl(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({option})")
 
 
 if __name__ == "__main__":

@@ -17,14 +17,29 @@ from django.conf import settings
 
 from lifecycle.errors import LeaseLost
 
-_page = mmap.mmap(-1, mmap.PAGESIZE)  # [0:8] monotonic seconds of the last renewal, [8] draining
-_renewed = memoryview(_page).cast("d")  # read and written as a whole
+_page: mmap.mmap  # [0:8] monotonic seconds of the last renewal, [8] draining
+_renewed: memoryview[float]  # of the first, read and written as a whole
 
 _claimed_at = float("inf")  # of this process
 
-# A supervisor names the node so that it can give up the node's leases the moment the process dies.
-node_id = uuid.UUID(os.environ["ROADSTEAD_NODE_ID"]) if "ROADSTEAD_NODE_ID" in os.environ else uuid.uuid4()
-node_name = os.environ.get("ROADSTEAD_NODE_NAME", socket.gethostname())
+node_id: uuid.UUID
+node_name: str
+
+
+def begin() -> None:
+    """Be a node of its own, with a page for this process and those that it will fork.
+
+    A supervisor names the node so that it can give up the node's leases the moment the process dies.
+    """
+    global _page, _renewed, node_id, node_name  # noqa: PLW0603 - what a copy of a warm process must not share
+    _page = mmap.mmap(-1, mmap.PAGESIZE)
+    _renewed = memoryview(_page).cast("d")
+    named = os.environ.get("ROADSTEAD_NODE_ID")
+    node_id = uuid.UUID(named) if named else uuid.uuid4()
+    node_name = os.environ.get("ROADSTEAD_NODE_NAME", socket.gethostname())
+
+
+begin()
 
 
 def mark_renewed(at: float) -> None:

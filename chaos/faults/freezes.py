@@ -97,6 +97,7 @@ KINDS = [
     _kind("freeze-worker", NODES, _role("worker", whole=True), parts("worker"), aimed=True, weight=4),
     _kind("freeze-api", with_role("api"), _role("api", whole=True), parts("api")),
     _kind("freeze-beat", with_role("beat"), _role("beat"), parts("beat"), weight=1),
+    _kind("freeze-forkserver", NODES, _role("forkserver"), parts("forkserver"), weight=1),
     _kind(
         "freeze-node",
         NODES,

@@ -103,6 +103,7 @@ KINDS = [
     _kind("kill-worker", NODES, _role("worker"), "worker", rest=8, weight=12, aimed=True),
     _kind("kill-api", with_role("api"), _api, "api", rest=6, weight=6),
     _kind("kill-beat", with_role("beat"), _role("beat"), "beat", rest=6, weight=4),
+    _kind("kill-forkserver", NODES, _role("forkserver"), "forkserver", rest=6, weight=2),
     _kind(
         "kill-supervisor",
         NODES,

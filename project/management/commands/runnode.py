@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
+from deploy.forkserver import Forkserver
 from deploy.supervise import Child, Supervisor
 from lifecycle import leases
 from lifecycle.models import Node
@@ -66,7 +67,7 @@ class Command(BaseCommand):
         if settings.HEAT_NOTIFICATIONS_URL and "worker" in options["roles"]:
             running.append(node.child("notifications", _notifications()))
         supervisor = Supervisor(
-            running,
+            [node.forkserver, *running],
             grace=max(settings.STEP_LIMIT, gunicorn.drain + gunicorn.graceful_timeout + STOPPING),
             pid_file=options["pid_file"],
         )
@@ -80,14 +81,29 @@ class _NodeProcesses:
     def __init__(self, name: str, log_dir: Path | None) -> None:
         self._name = name
         self._log_dir = log_dir
+        warm = Forkserver(["project.warm"])
+        self.forkserver = Child(
+            "forkserver", warm.argv, log=self._log("forkserver"), cwd=settings.BASE_DIR, serves=warm
+        )
+
+    def _log(self, role: str) -> Path | None:
+        return self._log_dir / f"{self._name}.{role}.log" if self._log_dir else None
 
     def child(self, role: str, argv: list[str], kind: Node.Kind | None = None) -> Child:
         def environment() -> dict[str, str]:
             return {"ROADSTEAD_NODE_ID": str(uuid.uuid4()), "ROADSTEAD_NODE_NAME": self._name}
 
-        log = self._log_dir / f"{self._name}.{role}.log" if self._log_dir else None
         on_death = give_up_node if kind is Node.Kind.WORKER else None
-        return Child(role, argv, env=environment, log=log, on_death=on_death)
+        warm = self.forkserver.serves
+        return Child(
+            role,
+            argv,
+            env=environment,
+            log=self._log(role),
+            on_death=on_death,
+            cwd=settings.BASE_DIR,
+            warm=warm,
+        )
 
 
 def give_up_node(child: Child, pid: int, status: int) -> None:

@@ -25,6 +25,7 @@ from django.db.models.functions import Now
 
 from lifecycle import local
 from lifecycle.models import Leased
+from workers.queues import delete_dead
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +48,7 @@ class Watchdog(threading.Thread):
             time.sleep(settings.STALL / LOOKS)
             if self.is_deaf():
                 log.error("no bell was heard while work waits; the worker ends and is started anew")
+                delete_dead(self._app)
                 self._end()
                 return
 

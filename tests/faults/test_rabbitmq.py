@@ -6,13 +6,25 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import unittest
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from functools import partial
+from io import StringIO
+from pathlib import Path
+from typing import Any
 
 from amqp import Message
+from amqp.exceptions import AMQPError
 from django.test import SimpleTestCase, override_settings
 
 from bays.states import Status
 from chaos.processes import send
+from deploy import ready
+from deploy.rabbitmq import Rabbit
+from deploy.servers import servers
+from deploy.state import StartError, State
 from project.env import BASE_DIR
 from tests.deploy.programs import eventually
 from tests.faults import test_broker, test_processes
@@ -20,7 +32,14 @@ from tests.faults.base import FaultTestCase, say
 from tests.faults.brokers import RabbitMQ
 from tests.faults.ground import Ground, Hold, ground, heat_ground
 from workers import bell
-from workers.queues import DELIVERIES, arguments
+from workers.queues import DELIVERIES, LENGTH, arguments
+
+QUORUM = {
+    "x-queue-type": "quorum",
+    "x-delivery-limit": DELIVERIES,
+    "x-max-length": LENGTH,
+    "x-overflow": "drop-head",
+}
 
 RINGER = """
 import sys, time, uuid
@@ -34,6 +53,75 @@ for line in sys.stdin:
     began = time.monotonic()
     print(bell.ring(advance_bay, Bay(id=uuid.uuid4())), time.monotonic() - began, flush=True)
 """
+
+
+DELETER = """
+import django
+django.setup()
+from project.celery import app
+from workers.queues import delete_dead
+app.amqp.queues.select(["bells", "ticks"])
+print(delete_dead(app))
+"""
+
+
+class DeadQueueTests(SimpleTestCase):
+    def test_a_queue_that_came_back_dead_is_deleted_and_one_that_lives_is_not(self) -> None:
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        own = {"rabbitmq"}
+        try:
+            with redirect_stdout(StringIO()):
+                running = self.enterContext(servers(State(Path(folder) / "state"), own, own=own))
+        except StartError as error:
+            raise unittest.SkipTest(str(error)) from error
+        (rabbit,) = running.rabbits
+        supervisor = running.supervisors[rabbit.name]
+        self.declare(rabbit, "bells")
+        supervisor.hold(rabbit.name)  # kill -9
+        supervisor.release(rabbit.name)
+        ready.until(rabbit.is_ready, supervisor[rabbit.name], 120)
+        self.declare(rabbit, "ticks")
+        lives = self.takes(rabbit, "bells")
+        say(f"a quorum queue as old as its broker's kill -9: {'came back' if lives else 'is dead'}")
+        self.assertEqual(self.delete_dead(rabbit), str([] if lives else ["bells"]))
+        self.assertTrue(eventually(lambda: self.declare(rabbit, "bells") and self.takes(rabbit, "bells")))
+        self.assertEqual(self.delete_dead(rabbit), "[]")
+
+    def declare(self, rabbit: Rabbit, name: str) -> bool:
+        with self.channel(rabbit) as channel:
+            channel.queue_declare(name, durable=True, auto_delete=False, arguments=QUORUM)
+            return True
+        return False
+
+    def takes(self, rabbit: Rabbit, name: str) -> bool:
+        with self.channel(rabbit) as channel:
+            channel.confirm_select()
+            channel.basic_publish_confirm(Message("a bell"), routing_key=name, confirm_timeout=5)
+            return True
+        return False
+
+    @contextmanager
+    def channel(self, rabbit: Rabbit) -> Iterator[Any]:
+        """Lend a channel, and leave without a farewell, which would not be answered after a failure."""
+        link = rabbit.connect()
+        try:
+            link.connect()
+            with suppress(TimeoutError, AMQPError):
+                yield link.channel()
+        finally:
+            link.collect()
+
+    def delete_dead(self, rabbit: Rabbit) -> str:
+        told = {"BROKER_URL": rabbit.url(), "DJANGO_SETTINGS_MODULE": "project.settings"}
+        done = subprocess.run(
+            [sys.executable, "-c", DELETER],
+            cwd=BASE_DIR,
+            env={**os.environ, **told},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip().splitlines()[-1]
 
 
 class BellTests(SimpleTestCase):

@@ -10,6 +10,7 @@ import atexit
 import os
 import sys
 
+import billiard.pool
 from celery import Celery, signals
 from django.db import close_old_connections
 
@@ -28,6 +29,9 @@ app.autodiscover_tasks()
 # Celery would open a new database connection for each task, which costs more than all else in a step. Kept ones are
 # looked after as Django does it between requests: one that is broken or old is replaced before it is used.
 app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize
+# A child that ends waits until its parent has read its last result, and a parent that ends now and then has not: both
+# would stand for 30 s, which is longer than a node is given to stop. The result of a bell is of no use to anybody.
+billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 20  # times 0.1 s
 
 
 @signals.task_prerun.connect

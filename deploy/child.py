@@ -17,7 +17,6 @@ from deploy.forkserver import ColdError, Copy, Forkserver
 log = logging.getLogger(__name__)
 
 TETHER = Path(__file__).with_name("tether.py")
-WARM_UP = 15.0  # seconds in which a forkserver has imported everything, on a slow machine too
 
 Words = Sequence[str]
 Variables = Mapping[str, str | None]
@@ -77,8 +76,6 @@ class Child:
     def _forked(self, argv: Words, output: IO[bytes] | None) -> Copy | None:
         if self.warm is None:
             return None
-        if self.starts == 1:
-            self.warm.await_warm(WARM_UP)  # it begins to serve no sooner if all import by themselves at once
         try:
             return self.warm.fork(
                 argv,

@@ -18,7 +18,6 @@ import socket
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -61,19 +60,31 @@ class Forkserver:
     def open(self) -> socket.socket:
         """Return the standard input of a forkserver that is about to be started; the last one's is closed."""
         settle_orphans()
-        if self._channel is not None:
-            self._channel.close()
-        self._warm = False
+        self._close()
         self._channel, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         return far
 
-    def await_warm(self, seconds: float) -> bool:
-        """Tell whether it has imported its modules; wait for it if need be."""
+    def is_importing(self) -> bool:
+        """Tell whether it is being started and may be warm soon."""
+        return not self._is_warm() and self._channel is not None
+
+    def _is_warm(self) -> bool:
         if self._channel is not None and not self._warm:
-            self._channel.settimeout(seconds)
-            with suppress(OSError):
+            self._channel.setblocking(False)
+            try:
                 self._warm = self._channel.recv(len(WARM)) == WARM
+            except BlockingIOError:
+                return False
+            except OSError:
+                self._warm = False
+            if not self._warm:  # it is dead
+                self._close()
         return self._warm
+
+    def _close(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+        self._channel, self._warm = None, False
 
     def fork(
         self, argv: Sequence[str], env: Mapping[str, str], *, cwd: Path | None, output: int | None, death: int
@@ -82,7 +93,7 @@ class Forkserver:
 
         :raises ColdError: it has not begun and never will.
         """
-        if not self.await_warm(0):
+        if not self._is_warm():
             raise ColdError("it is not warm")
         assert self._channel is not None  # noqa: S101 -- it is warm
         job = {"argv": argv, "env": env, "cwd": cwd and str(cwd), "death": death, "parent": os.getpid()}
@@ -94,8 +105,7 @@ class Forkserver:
             copy = Copy(int(self._channel.recv(32)))
             os.write(gate, GO)
         except (OSError, ValueError) as error:  # it is dead, frozen, or could not fork
-            self._channel.close()
-            self._channel, self._warm = None, False
+            self._close()
             raise ColdError(f"no answer: {error}") from error
         else:
             return copy

@@ -33,6 +33,10 @@ log = logging.getLogger(__name__)
 
 DELAYS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0)  # before the first, second, ... restart in a row
 SETTLED = 30.0  # seconds of life after which the next death counts as the first again
+WARM_UP = (
+    30.0  # seconds that first starts wait for a forkserver that is importing; no faster if all import at once
+)
+LOOK = 0.05  # seconds between two looks at it
 LAST_WAIT = 5.0  # for children to vanish, and their on_death to end, after SIGKILL
 ORPHANS = 1.0  # seconds after a death in which the children of the dead have died as well
 
@@ -57,6 +61,7 @@ class Supervisor:
         self._stop_at: float | None = None  # when patience ends and SIGKILL follows
         self._leave_at: float | None = None  # when those that even SIGKILL did not end are left behind
         self._killed = False
+        self._began = 0.0
         self._reap_at: float | None = None  # when to look for orphans
 
     # --- for callers, from any thread -----------------------------------------------------------------------
@@ -113,6 +118,7 @@ class Supervisor:
 
     # --- the thread that owns the children ------------------------------------------------------------------
     def _supervise(self) -> None:
+        self._began = time.monotonic()
         for child in self.children:
             self._start(child)
         while not self._stopping or any(child.process for child in self.children):
@@ -143,8 +149,12 @@ class Supervisor:
             self._kill()
 
     def _start(self, child: Child) -> None:
+        now = time.monotonic()
+        if child.warm and not child.starts and child.warm.is_importing() and now < self._began + WARM_UP:
+            child.restart_at = now + LOOK
+            return
         child.restart_at = None
-        child.started_at = time.monotonic()
+        child.started_at = now
         child.starts += 1
         try:
             child.pid = child.start()

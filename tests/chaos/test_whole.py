@@ -1,4 +1,4 @@
-"""The whole harness, once: a quiet run is found well, and one in which harm was done by hand is not."""
+"""The whole harness, once, with harm done by hand; that it finds well what is well, `chaos --short` shows each time."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ class WholeTests(SimpleTestCase):
         self.assertTrue(told.exists(), done.stdout[-3000:] + done.stderr[-3000:])
         return done.returncode, json.loads(told.read_text()), done.stdout
 
-    def test_a_quiet_run_is_well_and_each_harm_done_by_hand_is_seen(self) -> None:
-        code, summary, said = self._run()
-        self.assertEqual((code, summary["ok"]), (0, True), said[-5000:])
+    def test_each_harm_done_by_hand_is_seen(self) -> None:
         code, summary, said = self._run("--plant", ",".join(HARMS))
         self.assertEqual((code, summary["ok"]), (1, False), said[-5000:])
         planted = [line for line in said.splitlines() if line.startswith("planted ")]

@@ -1,4 +1,4 @@
-"""The synchronizer with many bays that wait: what a tick costs, how soon a change is seen, and what idling costs."""
+"""The synchronizer with many bays that wait: what a look at all costs, how soon a change is seen, what idling costs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from deploy.stack import Stack
 from deploy.state import StartError
 
 CHANGED = 100
+APART = 0.1  # seconds between two changes, where they come one by one
 IDLE = 30.0  # seconds
+TOLD = 12.0  # seconds; PostgreSQL's sessions tell what they have written up to ten seconds later
 PATIENCE = 120.0
 LOOK = 0.02
 
@@ -34,6 +36,7 @@ def measure_synchronizer(running: Stack, report: Report, counts: list[int]) -> N
     for count in counts:
         bays.have(count)
         _tick(running, report, bays, count)
+        _seen(report, bays, count, nodes, apart=APART)
         _seen(report, bays, count, nodes)
     bays.settle()
     _idle(bench, report, waiting.writes, counts[-1], nodes)
@@ -52,7 +55,7 @@ def _one_bay(client: Client) -> uuid.UUID:
 
 
 def _tick(running: Stack, report: Report, bays: Any, count: int) -> None:
-    """One tick over all of them, made by this process while no node ticks."""
+    """One look at all of them, made by this process while no node ticks."""
     workers = [pid for name, pid in running.pids().items() if name.endswith((".worker", ".beat"))]
     _send(workers, signal.SIGSTOP)
     try:
@@ -70,25 +73,28 @@ def _send(pids: list[int], number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def _seen(report: Report, bays: Any, count: int, nodes: str) -> None:
-    """Measure how long Heat's word is out before the API shows it."""
-    changed = bays.ids()[:CHANGED]
-    bays.complete(changed)
+def _seen(report: Report, bays: Any, count: int, nodes: str, *, apart: float = 0.0) -> None:
+    """Measure how long Heat's word is out before the API shows it; the changes come so many seconds apart."""
+    chosen = sorted(bays.still(bays.ids()))[: min(CHANGED, count // 2)]
     began = time.monotonic()
-    seconds: list[float] = []
-    while (still := bays.still(changed)) or len(seconds) < len(changed):
-        now = time.monotonic() - began
-        seconds += [now] * (len(changed) - len(seconds) - len(still))
-        if now > PATIENCE:
-            raise StartError(f"{len(still)} of {len(changed)} changes were not seen after {PATIENCE:.0f} s.")
+    moments = {bay: began + number * apart for number, bay in enumerate(chosen)}
+    changed_at, seconds = dict[uuid.UUID, float](), list[float]()
+    while moments or changed_at:
+        if due := [bay for bay, moment in moments.items() if moment <= time.monotonic()]:
+            bays.complete(due)
+            changed_at |= {bay: time.monotonic() for bay in due if moments.pop(bay)}
+        still, now = bays.still(list(changed_at)), time.monotonic()
+        seconds += [now - changed_at.pop(bay) for bay in changed_at.keys() - still]
+        if now - began > PATIENCE:
+            raise StartError(f"{len(still)} changes were not seen after {PATIENCE:.0f} s.")
         time.sleep(LOOK)
     both = percentile(seconds, 0.5) * 1000, percentile(seconds, 0.99) * 1000
-    what = f"{len(changed)} changes seen, {count:,} waiting, {nodes}"
-    report.add(Figure(what, len(changed) / max(seconds), *both))
+    what = f"{len(chosen)} changes {'apart' if apart else 'at once'}, {count:,} waiting, {nodes}"
+    report.add(Figure(what, len(chosen) / (time.monotonic() - began), *both))
 
 
 def _idle(bench: Bench, report: Report, writes: Any, count: int, nodes: str) -> None:
-    time.sleep(LOOK)
+    time.sleep(TOLD)
     used, before, began = bench.used(), writes(), time.monotonic()
     time.sleep(IDLE)
     seconds = time.monotonic() - began

@@ -71,6 +71,14 @@ def stack(raw: object) -> Stack:
     )
 
 
+def count(raw: object, most: int) -> int:
+    """Read how many stacks match, of so many that were asked for, out of a list with its count."""
+    found = _mapping(raw, "the answer").get("count")
+    if isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= most:
+        return found
+    raise ValueError("it does not count what was asked for")
+
+
 def created_id(raw: object) -> uuid.UUID:
     """Read the id out of the answer to a create."""
     return _uuid(_mapping(_mapping(raw, "the answer").get("stack"), "a stack"), "id")

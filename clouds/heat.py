@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import heatclient.client
 
@@ -25,6 +25,11 @@ from clouds.translate import translated
 __all__ = ["IDS_PER_CALL", "Failure", "Heat", "Stack", "StackRequest", "connect"]
 
 IDS_PER_CALL = 90  # some servers cut the request line at 4,094 bytes
+_MOVED = ("COMPLETE", "FAILED")
+_SOUND = {
+    "status": ("COMPLETE", "IN_PROGRESS"),
+    "action": ("CREATE", "UPDATE", "CHECK", "RESUME", "RESTORE", "ROLLBACK", "SNAPSHOT", "ADOPT"),
+}
 PAGE = 200
 NESTED_DEPTH = 5  # as deep as Heat nests by default
 
@@ -105,16 +110,32 @@ class Heat:
 
         :raises ValueError: more than IDS_PER_CALL ids.
         """
-        if len(ids) > IDS_PER_CALL:
-            raise ValueError(f"{len(ids)} ids in one call; Heat's request line takes {IDS_PER_CALL}.")
+        return self._by_ids(ids)
+
+    def moved(self, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Stack]:
+        """Return those of the stacks that are not in progress, hidden and deleted ones too, in one call.
+
+        It costs Heat a fiftieth of `by_ids` where most are in progress: what makes a list dear is each stack in it.
+        What is not returned is in progress, or gone.
+
+        :raises ValueError: more than IDS_PER_CALL ids.
+        """
+        told = self._by_ids(ids, status=_MOVED)
+        return {stack.id: stack for stack in told.values() if stack.status in _MOVED}
+
+    def count(self, ids: Sequence[uuid.UUID], *, sound: bool = False) -> int:
+        """Return how many of the stacks Heat knows, hidden and deleted ones too, in one call that is cheap for it.
+
+        `sound` counts only those that are neither failed nor suspended, deleted, or about to be.
+
+        :raises ValueError: more than IDS_PER_CALL ids.
+        """
         if not ids:
-            return {}
-        filters = {"id": [str(one) for one in ids]}
+            return 0
+        asked = {"id": _within_a_line(ids), "show_hidden": True, "with_count": True, "limit": 0}
+        query = urlencode({**asked, **(_SOUND if sound else {"show_deleted": True})}, doseq=True)
         with self._asking(effect=False) as heat:
-            listed = heat.stacks.list(filters=filters, show_hidden=True, show_deleted=True)
-            stacks = [answers.stack(one.to_dict()) for one in listed]
-        wanted = set(ids)
-        return {stack.id: stack for stack in stacks if stack.id in wanted}
+            return answers.count(heat.http_client.get(f"/stacks?{query}").json(), len(set(ids)))
 
     def show(self, stack_id: uuid.UUID, *, outputs: bool = False) -> Stack:
         """Return the stack with its parameters; a deleted one is DELETE_COMPLETE until Heat forgets it.
@@ -167,6 +188,16 @@ class Heat:
                 str(stack_id), nested_depth=NESTED_DEPTH, filters={"status": "FAILED"}
             )
             return answers.first_failure([one.to_dict() for one in listed])
+
+    def _by_ids(self, ids: Sequence[uuid.UUID], **filters: object) -> dict[uuid.UUID, Stack]:
+        if not ids:
+            return {}
+        asked = {"id": _within_a_line(ids), **filters}
+        with self._asking(effect=False) as heat:
+            listed = heat.stacks.list(filters=asked, show_hidden=True, show_deleted=True)
+            stacks = [answers.stack(one.to_dict()) for one in listed]
+        wanted = set(ids)
+        return {stack.id: stack for stack in stacks if stack.id in wanted}
 
     def _listed(self, tag: str, *, limit: int | None = None, marker: uuid.UUID | None = None) -> list[Stack]:
         if not tag or "," in tag:
@@ -223,6 +254,12 @@ def connect(
 def _lives(stack: Stack) -> bool:
     """Say that the stack is not deleted; for a moment after its end Heat still lists it."""
     return stack.state != "DELETE_COMPLETE"
+
+
+def _within_a_line(ids: Sequence[uuid.UUID]) -> list[str]:
+    if len(ids) > IDS_PER_CALL:
+        raise ValueError(f"{len(ids)} ids in one call; Heat's request line takes {IDS_PER_CALL}.")
+    return [str(one) for one in ids]
 
 
 def _body(request: StackRequest) -> dict[str, object]:

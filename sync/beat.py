@@ -12,6 +12,7 @@ from typing import Any
 
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
+LOOK = 1.0  # seconds between two looks at what operators have changed
 JUMP = 5.0  # seconds by which a clock that is being adjusted does not move at once
 
 
@@ -28,10 +29,14 @@ class Entry(ModelEntry):  # type: ignore[misc]
 
 
 class Scheduler(DatabaseScheduler):  # type: ignore[misc]
-    """Plans anew when this node's clock has jumped: what was planned by the old time might never come."""
+    """Plans anew when this node's clock has jumped: what was planned by the old time might never come.
+
+    It looks for changes to the schedule once a second, where django-celery-beat does for each job that is due.
+    """
 
     Entry = Entry
     _offset: float | None = None
+    _look_at = 0.0
 
     def tick(self, *args: Any, **kwargs: Any) -> Any:
         offset = time.time() - time.monotonic()
@@ -39,3 +44,10 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
             self._heap = None
         self._offset = offset
         return super().tick(*args, **kwargs)
+
+    def schedule_changed(self) -> bool:
+        now = time.monotonic()
+        if now < self._look_at:
+            return False
+        self._look_at = now + LOOK
+        return bool(super().schedule_changed())

@@ -9,7 +9,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from sync import pools
 from sync.models import Cursor
 from sync.orphans import ORPHANS
-from sync.stacks import DRIFT
+from sync.stacks import DRIFT, MISSING
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,9 @@ class Job:
 SCHEDULE = (
     Job("sync.sweep", 1, "Ring the bell for due rows that nobody holds."),
     Job("sync.watch_stacks", 1, "Ask Heat in bulk about bays in progress and wake those that moved."),
+    Job(
+        "sync.find_missing_stacks", 10, "Ask Heat how many of the stacks of bays in progress it still knows."
+    ),
     Job("sync.observe_drift", 30, "Ask Heat in bulk about settled bays and record their health."),
     Job("sync.remove_orphans", 10, "Find stacks of ours that no bay owns and delete them."),
     Job("sync.report_pools", 1, "Ask back-ends that are due for their capacity and capabilities."),
@@ -54,6 +57,6 @@ def seed(**_: object) -> None:
         PeriodicTask.objects.filter(name=job.task, expire_seconds=max(2 * job.every, 10)).update(
             expire_seconds=None  # as an earlier release seeded it
         )
-    for name in (DRIFT, ORPHANS):
+    for name in (DRIFT, MISSING, ORPHANS):
         Cursor.objects.get_or_create(job=name)
     pools.seed()

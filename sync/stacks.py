@@ -2,23 +2,27 @@
 
 The synchronizer only observes. What an observation means is decided by the bay's own step, under a lease; so a
 stack missing from a list is asked for by its id there before anything is concluded.
+
+What makes a list dear for Heat is each stack that it tells of. So Heat is asked each second only for those of the
+stacks that are not in progress, and otherwise how many there are: it is told of one by one only where that number
+is not what it should be.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from bays.models import Bay
 from bays.stacks import heat
-from bays.states import Health, Status
+from bays.states import BAY, Health, Status
 from bays.tasks import advance_bay
 from clouds.errors import CloudError, NotFound
 from clouds.heat import IDS_PER_CALL, Heat, Stack
@@ -29,46 +33,79 @@ from workers import bell
 
 log = structlog.get_logger(__name__)
 
-TICK = 5.0  # seconds after which a tick leaves the rest to the next one, on whichever node
+WATCH = (
+    1.0  # seconds after which a tick leaves the rest to the next one, on whichever node; by then there is one
+)
+TICK = 5.0  # likewise, of the slow rounds
+MISSING = "missing"
+MISSING_PAUSE = timedelta(seconds=30)
 DRIFT = "drift"
 DRIFT_PAUSE = timedelta(minutes=5)
 SETTLED = (Status.CREATE_COMPLETE, Status.UPDATE_COMPLETE)
 
 
 def watch() -> int:
-    """Look at every waiting bay whose time has come and wake those that need a step; return how many."""
+    """Look at every waiting bay whose time has come and wake those that need a step; return how many.
+
+    A stack that Heat does not know is not noticed here, see `find_missing`.
+    """
     woken = 0
     for bays in _slices():
         try:
-            stacks = heat().by_ids([bay.stack_id for bay in bays if bay.stack_id])
+            moved = heat().moved(_stacks(bays))
         except CloudError as error:
             log.warning("Heat could not be asked; the bays keep waiting", reason=error.reason, bays=len(bays))
             break
-        moved = {bay.pk for bay in bays if _needs_a_step(bay, stacks)}
-        leases.look_again(Bay, {bay.pk for bay in bays} - moved, every=timedelta(seconds=settings.HEAT_POLL))
-        rows = leases.wake(Bay, moved)
-        woken += bell.ring_all(advance_bay, rows)
+        owed = {bay.pk for bay in bays if bay.stack_id is None or bay.stack_id in moved}
+        leases.look_again(Bay, {bay.pk for bay in bays} - owed, every=timedelta(seconds=settings.HEAT_POLL))
+        woken += _wake(owed)
     return woken
 
 
 def _slices() -> Iterable[list[Bay]]:
-    """Yield slices of watched bays until none is due or the tick has lasted long enough.
+    """Yield slices of the watched bays that were due when the tick began, until the tick has lasted long enough.
+
+    A bay whose next moment comes while the tick is under way is left to the next one: it would be looked at twice.
 
     Until Heat has answered, a slice is not due again for as long as an answer may take: where Heat hangs, ticks must
     not queue up behind one another.
     """
-    wanted = Q(watched=True, not_before__lte=Now())
-    values = {"not_before": Now() + timedelta(seconds=2 * settings.CLOUD_TIMEOUT + settings.HEAT_POLL)}
-    end = time.monotonic() + TICK
-    while time.monotonic() < end and (
-        bays := leases.take_slice(Bay, wanted, limit=IDS_PER_CALL, values=values)
+    pause = timedelta(seconds=2 * settings.CLOUD_TIMEOUT + settings.HEAT_POLL)
+    end = time.monotonic() + WATCH
+    began: Now | datetime = Now()
+    while bays := leases.take_slice(
+        Bay, Q(watched=True, not_before__lte=began), limit=IDS_PER_CALL, values={"not_before": Now() + pause}
     ):
         yield bays
+        if len(bays) < IDS_PER_CALL or time.monotonic() > end:
+            return
+        if isinstance(began, Now):
+            began = bays[0].not_before - pause  # by the database's clock
 
 
-def _needs_a_step(bay: Bay, stacks: Mapping[uuid.UUID, Stack]) -> bool:
-    stack = stacks.get(bay.stack_id) if bay.stack_id else None
-    return stack is None or stack.status != "IN_PROGRESS"
+def _wake(pks: Iterable[uuid.UUID]) -> int:
+    return bell.ring_all(advance_bay, leases.wake(Bay, pks))
+
+
+def _stacks(bays: Iterable[Bay]) -> list[uuid.UUID]:
+    return [bay.stack_id for bay in bays if bay.stack_id]
+
+
+def find_missing() -> int:
+    """Wake the waiting bays whose stack Heat does not know any more; return how many.
+
+    They are looked at in slow rounds: a stack that is deleted is known for long after, as deleted.
+    """
+    waiting = Bay.objects.filter(watched=True, status__in=list(BAY.busy), stack_id__isnull=False)
+    return _go_round(MISSING, waiting, MISSING_PAUSE, _wake_the_missing)
+
+
+def _wake_the_missing(client: Heat, bays: list[Bay]) -> int:
+    asked = _stacks(bays)
+    if client.count(asked) == len(asked):
+        return 0
+    known = client.by_ids(asked)
+    return _wake({bay.pk for bay in bays if bay.stack_id not in known})
 
 
 def drift() -> int:
@@ -76,20 +113,32 @@ def drift() -> int:
 
     A settled bay's status is never rewritten: its stack's loss is an observation, told as its health.
     """
-    changed = 0
     settled = Bay.objects.filter(status__in=SETTLED, stack_id__isnull=False)
-    client = heat()
-    end = time.monotonic() + TICK
-    while time.monotonic() < end and (
-        bays := Cursor.take(DRIFT, settled, limit=IDS_PER_CALL, pause=DRIFT_PAUSE)
-    ):
+    return _go_round(DRIFT, settled, DRIFT_PAUSE, _observe_all)
+
+
+def _observe_all(client: Heat, bays: list[Bay]) -> int:
+    """Look at each of them one by one, but at those that were healthy only if one of them is no more."""
+    healthy = [bay for bay in bays if (bay.health_status, bay.health_status_reason) == (Health.HEALTHY, {})]
+    if client.count(asked := _stacks(healthy), sound=True) == len(asked):
+        bays = [bay for bay in bays if bay not in healthy]
+    stacks = client.by_ids(_stacks(bays))
+    return sum(_observe(client, bay, stacks) for bay in bays)
+
+
+def _go_round(job: str, rows: QuerySet[Bay], pause: timedelta, look: Callable[[Heat, list[Bay]], int]) -> int:
+    """Have `look` see to the next slices of a round, until the tick has lasted long enough; add up what it says."""
+    client, found, end = heat(), 0, time.monotonic() + TICK
+    while time.monotonic() < end and (bays := Cursor.take(job, rows, limit=IDS_PER_CALL, pause=pause)):
         try:
-            stacks = client.by_ids([bay.stack_id for bay in bays if bay.stack_id])
-            changed += sum(_observe(client, bay, stacks) for bay in bays)
+            found += look(client, bays)
         except CloudError as error:
-            log.warning("Heat could not be asked; this slice waits for the next round", reason=error.reason)
+            reason = error.reason
+            log.warning(
+                "Heat could not be asked; this slice waits for the next round", job=job, reason=reason
+            )
             break
-    return changed
+    return found
 
 
 def _observe(client: Heat, bay: Bay, stacks: Mapping[uuid.UUID, Stack]) -> bool:

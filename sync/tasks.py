@@ -50,6 +50,13 @@ def watch_stacks(**_: object) -> None:
         stacks.watch()
 
 
+@shared_task(name="sync.find_missing_stacks", **TICK)
+def find_missing_stacks(**_: object) -> None:
+    """Wake the waiting bays whose stack is not in Heat any more."""
+    if local.may_claim() and settings.CLOUD_VARIABLES and not _lately("missing"):
+        stacks.find_missing()
+
+
 @shared_task(name="sync.observe_drift", **TICK)
 def observe_drift(**_: object) -> None:
     """Record the health of settled bays."""

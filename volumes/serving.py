@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from celery import bootsteps
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from volumes.models import ServiceState
 from volumes.models.volumes import queue_of
@@ -32,9 +32,8 @@ class QueueKeeper(bootsteps.StartStopStep):
 
     def start(self, consumer: Any) -> None:
         """Begin to look."""
-        self._ended = (
-            threading.Event()
-        )  # of this connection: the look of an earlier one may not have ended yet
+        # Of this connection to the broker: the look of an earlier one may not have ended yet.
+        self._ended = threading.Event()
         look = (consumer, self._ended)
         threading.Thread(target=self._keep, args=look, name="queues", daemon=True).start()
 
@@ -44,13 +43,14 @@ class QueueKeeper(bootsteps.StartStopStep):
 
     def _keep(self, consumer: Any, ended: threading.Event) -> None:
         while not ended.is_set():
+            close_old_connections()
             try:
                 look(consumer)
             except (DatabaseError, InterfaceError) as error:
                 log.warning("operators cannot be heard; the queues stay as they are", error=str(error))
-            finally:
                 connection.close()
             ended.wait(LOOK)
+        connection.close()
 
 
 def look(consumer: Any) -> None:

@@ -51,6 +51,27 @@ def cause(listed):
     return failure
 
 
+class CountTest(SimpleTestCase):
+    def test_it_is_a_number_of_what_was_asked_for(self):
+        self.assertEqual(
+            [answers.count({"stacks": [], "count": each}, 90) for each in (0, 7, 90)], [0, 7, 90]
+        )
+
+    def test_all_else_is_refused(self):
+        for body in (
+            {},
+            {"count": None},
+            {"count": "7"},
+            {"count": 7.0},
+            {"count": True},
+            {"count": -1},
+            {"count": 91},
+            [7],
+        ):
+            with self.subTest(body), self.assertRaises(ValueError):
+                answers.count(body, 90)
+
+
 class StackTest(SimpleTestCase):
     def test_it_reads_every_field(self):
         stack = answers.stack(STACK)

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import replace
+from functools import partial
 from unittest import mock
 
 from django.test import SimpleTestCase
@@ -71,6 +72,41 @@ class HeatTest(SimpleTestCase):
         self.assertEqual(set(self.heat.by_ids(asked)), set(ids))
         with self.assertRaises(ValueError):
             self.heat.by_ids([*asked, uuid.uuid4()])
+
+    def test_those_that_moved_are_told_of_without_the_others(self):
+        made, deleted = self.made(tiny_request()), self.made(tiny_request())
+        self.heat.delete(deleted)
+        failed = self.made(tiny_request(fail=True))
+        still = self.made(tiny_request(action_wait_secs={"create": 600}))
+        for each in (made, deleted, failed):
+            settled(self.heat, each)
+        told = self.heat.moved([made, deleted, failed, still, uuid.uuid4()])
+        self.assertEqual(
+            {stack.id: stack.state for stack in told.values()},
+            {made: "CREATE_COMPLETE", deleted: "DELETE_COMPLETE", failed: "CREATE_FAILED"},
+        )
+
+    def test_how_many_there_are_and_how_many_are_sound(self):
+        made, deleted = self.made(tiny_request()), self.made(tiny_request())
+        failed = self.made(tiny_request(fail=True))
+        self.heat.delete(deleted)
+        for each in (made, deleted, failed):
+            settled(self.heat, each)
+        asked = [made, deleted, failed, uuid.uuid4()]
+        self.assertEqual((self.heat.count(asked), self.heat.count(asked, sound=True)), (3, 1))
+        self.assertEqual(self.heat.count([]), 0)
+
+    def test_a_question_about_as_many_as_may_be_fits_into_a_request_line(self):
+        ids = [uuid.uuid4() for _ in range(IDS_PER_CALL)]
+        for ask in (self.heat.by_ids, self.heat.moved, self.heat.count, partial(self.heat.count, sound=True)):
+            with self.subTest(ask), mock.patch("requests.Session.send", side_effect=InterruptedError) as send:
+                with self.assertRaises(InterruptedError):
+                    ask(ids)
+                url = send.call_args.args[0].url
+                line = f"GET /heat-api/v1/{'f' * 32}/stacks{url.partition('/stacks')[2]} HTTP/1.1\r\n"
+                self.assertLessEqual(len(line), 4094)
+                with self.assertRaises(ValueError):
+                    ask([*ids, uuid.uuid4()])
 
     def test_pages_hold_each_stack_once_oldest_first(self):
         tag = f"page-{uuid.uuid4()}"

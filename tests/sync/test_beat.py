@@ -5,13 +5,14 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
-from django.test import TestCase, override_settings
+from django.test import TestCase, TransactionTestCase, override_settings
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from project.celery import app
 from sync import beat, tasks
 from sync.schedule import SCHEDULE
+from tests.bays.base import Statements
 
 HOUR = timedelta(hours=1)
 
@@ -67,6 +68,18 @@ class ClockTests(TestCase):
             scheduler.tick()
         soonest = min(event.time for event in scheduler._heap)
         self.assertLess(soonest, at() + 60)
+
+
+class ChangeTests(TransactionTestCase):  # beat closes the connection that it asks over
+    def test_what_an_operator_changes_is_looked_for_once_in_a_while_and_found(self):
+        scheduler: Any = beat.Scheduler(app, producer=None, lazy=True)
+        with Statements() as statements:
+            self.assertEqual([scheduler.schedule_changed() for _ in range(5)], [False] * 5)
+        self.assertEqual(len(statements.work), 1, statements.work)
+        PeriodicTask.objects.get(name="sync.sweep").save()
+        self.assertFalse(scheduler.schedule_changed())
+        scheduler._look_at = time.monotonic()
+        self.assertTrue(scheduler.schedule_changed())
 
 
 @override_settings(TICK_REST=60)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 from django.db import transaction
 
 from tests.volumes.base import FAULTS
 from tests.volumes.test_catalog_roles import ROUTES, CatalogCase
 
+T = TypeVar("T")
 BODIES: dict[str, bytes] = {
     "none": b"",
     "null": b"null",
@@ -96,6 +98,11 @@ QUERIES = (
 WORDS = ("%00", "%ff", "x" * 3000, "-1", "9" * 30, "[]", "null", "%F0%9F%98%80", "{'a':", "")
 
 
+def some(cases: Iterable[T], number: int) -> list[T]:
+    """Return every third case, which ones by the number of the route: each is tried, and no route is tried with all."""
+    return list(cases)[number % 3 :: 3]
+
+
 class BadInputTests(CatalogCase):
     def setUp(self):
         super().setUp()
@@ -120,25 +127,25 @@ class BadInputTests(CatalogCase):
         return [(method, path.format(**self.names)) for method, path, body, _ in ROUTES if body is not None]
 
     def test_bodies_that_are_none(self):
-        for method, path in self.writes():
-            for what, body in BODIES.items():
+        for number, (method, path) in enumerate(self.writes()):
+            for what, body in some(BODIES.items(), number):
                 if what == "none" and path in TAKE_NOTHING:
                     continue
                 with self.subTest(method=method, path=path, what=what):
                     self.assertGreaterEqual(self.send(method, path, body), 400)
 
     def test_bodies_that_hold_the_wrong_things(self):
-        for method, path in self.writes():
+        for number, (method, path) in enumerate(self.writes()):
             for names in (WRAPPERS, FIELDS):
-                for value in VALUES:
+                for value in some(VALUES, number):
                     with self.subTest(method=method, path=path, value=value, wrapped=names is WRAPPERS):
                         self.send(method, path, dict.fromkeys(names, value))
 
     def test_ids_that_are_none(self):
-        for method, path, body, _ in ROUTES:
+        for number, (method, path, body, _) in enumerate(ROUTES):
             if "{" not in path and "@" not in path and not path.endswith("/x"):
                 continue
-            for ident in IDENTS:
+            for ident in some(IDENTS, number):
                 filled = path.format(**dict.fromkeys(self.names, ident)).replace("node1@fast", ident)
                 with self.subTest(method=method, path=filled[:80]):
                     self.send(method, filled, body)

@@ -110,6 +110,17 @@ class Input(serializers.Serializer[Any]):
             made = _made[type(self), self.alike] = super().fields
         return made
 
+    @property
+    def _writable_fields(self) -> Any:
+        """Return the fields that there is something to do for: those that may be left out, and are, cost nothing."""
+        data = getattr(self, "initial_data", {})
+        return [
+            field
+            for name, field in self.fields.items()
+            if not field.read_only
+            and (name in data or field.required or field.default is not serializers.empty)
+        ]
+
 
 _made: dict[tuple[type, object], Any] = {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from django.conf import settings
@@ -22,6 +23,11 @@ class Lately(Generic[T]):
         """Return what was put under this name lately."""
         until, value = self._held.get(name, (0.0, None))
         return value if time.monotonic() < until else None
+
+    def asked(self, name: object, ask: Callable[[], T]) -> T:
+        """Return what was put under this name lately, or else ask for it and remember that."""
+        found = self.get(name)
+        return self.put(name, ask()) if found is None else found
 
     def put(self, name: object, value: T) -> T:
         """Remember a value, and return it."""

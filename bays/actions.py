@@ -6,7 +6,7 @@ import random
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
@@ -20,7 +20,6 @@ from bays.drivers import NoDriver, driver_for
 from bays.drivers.base import BaySpec, InvalidSpec
 from bays.models import Bay, BayModel, BayModelQuerySet, Quota, unchanged
 from bays.stacks import spec_of
-from bays.states import BAY
 from bays.tasks import advance_bay
 from identity import policy
 from identity.callers import Caller
@@ -32,6 +31,7 @@ from workers import bell
 M = TypeVar("M", Bay, BayModel)
 GREEK = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda")
 _step_by_step: Lately[bool] = Lately()  # projects for which one statement would not do
+_models: Lately[BayModel] = Lately()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +71,15 @@ def _create_at_once(by: Caller, asked: Asked, wish: Wish) -> Bay | None:
     """Accept a bay in one statement; None where something is missing, or the baymodel is just being changed."""
     if _step_by_step.get(by.project):
         return None
-    bay = _bay_of(by, _baymodel_for(_baymodels(by, wish.baymodel)[:2], wish.baymodel), wish)
+    bay = _bay_of(by, _baymodel_lately(by, wish.baymodel), wish)
     _check(spec_of(bay))
     provided = [unchanged(bay.baymodel), Quota.reservation(by.project)]
     try:
-        requests.birth(bay, "create", asked, name=bay.name, deadline=_deadline(bay), provided=provided)
+        requests.birth(bay, "create", asked, name=bay.name, deadline=bay.deadline, provided=provided)
     except Unprovided:
         _step_by_step.put(by.project, True)
         return None
-    bell.ring_on_commit(advance_bay, bay)
+    bell.gather_on_commit(advance_bay, bay)
     return bay
 
 
@@ -89,8 +89,8 @@ def _create_step_by_step(by: Caller, asked: Asked, wish: Wish) -> Bay:
         bay = _bay_of(by, _baymodel_for(_baymodels(by, wish.baymodel)[:2].kept(), wish.baymodel), wish)
         _check(spec_of(bay))
         if not Quota.reserve(by.project):
-            raise OverQuota(_over_quota(by.project))
-        requests.birth(bay, "create", asked, name=bay.name, deadline=_deadline(bay))
+            raise OverQuota(Quota.objects.get(pk=by.project).told)
+        requests.birth(bay, "create", asked, name=bay.name, deadline=bay.deadline)
         bell.ring_on_commit(advance_bay, bay)
     return bay
 
@@ -116,7 +116,7 @@ def resize(
     values = {"node_count": node_count}
     with expected.of(bay) as guards:
         won = requests.request(
-            bay, "update", asked, name=bay.name, deadline=_deadline(bay), values=values, **guards
+            bay, "update", asked, name=bay.name, deadline=bay.deadline, values=values, **guards
         )
     bell.ring_on_commit(advance_bay, won)
     return won
@@ -161,6 +161,38 @@ def _baymodels(by: Caller, ident: str, *, own: bool = False) -> BayModelQuerySet
     if not (by.is_admin and _is_id(ident)):
         models = models.filter(project_id=by.project) if own else models.visible_to(by.project)
     return models
+
+
+def _baymodel_lately(by: Caller, ident: str) -> BayModel:
+    """Return the baymodel as of CATALOG_CACHE seconds ago at most: for who accepts nothing unless it is `unchanged`.
+
+    One that is called by its name is looked up each time: another may bear it by now.
+    """
+    look = partial(_baymodel_for, _baymodels(by, ident)[:2], ident)
+    return _models.asked((by.project, by.is_admin, ident), look) if _is_id(ident) else look()
+
+
+def _baymodel_for(found: Iterable[BayModel], ident: str) -> BayModel:
+    """Return the baymodel for a new bay; an unknown one is the request's fault, hence no 404."""
+    try:
+        return _only(list(found), "baymodel", ident)
+    except NotFound as unknown:
+        raise BadRequest(unknown.message) from unknown
+
+
+def _only(found: list[M], kind: str, ident: str) -> M:
+    if not found:
+        raise NotFound(f"The {kind} {ident[:255]} could not be found.")
+    if len(found) > 1:
+        raise Conflict(f"More than one {kind} is named {ident}; use the id.")
+    return found[0]
+
+
+def _is_id(ident: str) -> bool:
+    try:
+        return bool(uuid.UUID(ident))
+    except ValueError:
+        return False
 
 
 def create_baymodel(by: Caller, values: Mapping[str, Any]) -> BayModel:
@@ -216,14 +248,6 @@ def delete_baymodel(model: BayModel, *, expected: Expected = ANY) -> None:
         raise Conflict(f"The baymodel {model.name} is referenced by bays: delete them first.") from referenced
 
 
-def _baymodel_for(found: Iterable[BayModel], ident: str) -> BayModel:
-    """Return the baymodel for a new bay; an unknown one is the request's fault, hence no 404."""
-    try:
-        return _only(list(found), "baymodel", ident)
-    except NotFound as unknown:
-        raise BadRequest(unknown.message) from unknown
-
-
 def _bay_of(by: Caller, model: BayModel, wish: Wish) -> Bay:
     def either(wished: Any, given: Any) -> Any:
         return given if wished is None else wished
@@ -271,30 +295,5 @@ def _check_model(by: Caller, model: BayModel, changed: Mapping[str, Any]) -> Non
         raise BadRequest(str(none)) from none
 
 
-def _deadline(bay: Bay) -> timedelta:
-    born = BAY.births["create"]
-    return timedelta(minutes=bay.create_timeout) if bay.create_timeout else BAY.busy[born].deadline
-
-
-def _only(found: list[M], kind: str, ident: str) -> M:
-    if not found:
-        raise NotFound(f"The {kind} {ident[:255]} could not be found.")
-    if len(found) > 1:
-        raise Conflict(f"More than one {kind} is named {ident}; use the id.")
-    return found[0]
-
-
-def _is_id(ident: str) -> bool:
-    try:
-        return bool(uuid.UUID(ident))
-    except ValueError:
-        return False
-
-
 def _made_up_name(kind: str) -> str:
     return f"{random.choice(GREEK)}-{random.randint(1, 99)}-{kind}"  # noqa: S311 - no secret
-
-
-def _over_quota(project_id: str) -> str:
-    quota = Quota.objects.get(pk=project_id)
-    return f"The project has {quota.used} bays and its limit is {quota.limit}."

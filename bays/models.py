@@ -8,6 +8,7 @@ which is an observation and which the synchronizer writes.
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Self, TypeVar
 
 from django.conf import settings
@@ -169,6 +170,11 @@ class Bay(Leased):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def deadline(self) -> timedelta:
+        """The time that a create or an update may take."""
+        return timedelta(minutes=self.create_timeout) or BAY.busy[BAY.births["create"]].deadline
+
 
 class Quota(models.Model):
     """How many bays a project may have, and how many it has, kept in the transactions that change it."""
@@ -188,6 +194,11 @@ class Quota(models.Model):
     @property
     def limit(self) -> int:
         return settings.BAY_QUOTA if self.hard_limit is None else self.hard_limit
+
+    @property
+    def told(self) -> str:
+        """Why there is no bay more."""
+        return f"The project has {self.used} bays and its limit is {self.limit}."
 
     @classmethod
     def reservation(cls, project_id: str) -> Part:

@@ -1,14 +1,22 @@
-"""The worker's side of a bay: one bell, one claim, one step, one guarded write."""
+"""The worker's side of a bay: one bell, one claim, one step, one guarded write.
+
+Bays that are asked for in quick succession share a bell. A step waits for Heat, so whoever answers passes the bell on
+first if there are more, and goes on with them afterwards.
+"""
 
 from __future__ import annotations
 
+import time
 import uuid
+from functools import partial
 
 from celery import shared_task
+from django.db import DatabaseError
 
 from bays.models import Bay, Quota
 from bays.steps import STEPS
-from lifecycle.advance import advance
+from lifecycle import leases
+from lifecycle.advance import advance, go_on
 from workers import bell
 
 ENDS = {"deleted": lambda bay, _: Quota.release(bay.project_id)}
@@ -21,6 +29,20 @@ def advance_bay(*, pk: str, **_: object) -> None:
         bay_id = uuid.UUID(pk)
     except (ValueError, AttributeError, TypeError):
         return  # a forged message
-    bay = advance(Bay, bay_id, STEPS, ends=ENDS)
+    ring = partial(bell.ring, advance_bay)
+    began = time.monotonic()
+    bay = advance(Bay, bay_id, STEPS, ends=ENDS, claimed=_pass_on)
     if bay is not None:
+        ring(bay)
+    if not advance_bay.request.called_directly:
+        go_on(Bay, STEPS, ends=ENDS, ring=ring, since=began)
+
+
+def _pass_on(bay: Bay) -> None:
+    """Ring for the other bays that are due, if there are any; which bay the bell names does not matter."""
+    try:
+        more = leases.is_any_due(Bay)
+    except DatabaseError:
+        return  # the sweep will ring; this bay is held, and its step comes first
+    if more:
         bell.ring(advance_bay, bay)

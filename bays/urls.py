@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, re_path
+from django.urls import URLPattern, include, path, re_path
 
 from bays.serializers import BAYS, CLUSTERS, Dialect
 from bays.views.baymodels import BayModelDetail, BayModels, BayModelsInDetail
@@ -14,24 +14,27 @@ from bays.views.operations import OperationDetail, Operations
 def _routes(words: Dialect) -> list[URLPattern]:
     one = r"(?P<ident>[^/]+)/?$"
     return [
-        re_path(rf"^container-infra/v1/{words.bays}/?$", Bays.as_view(words=words)),
-        re_path(rf"^container-infra/v1/{words.bays}/detail/?$", BaysInDetail.as_view(words=words)),
-        re_path(rf"^container-infra/v1/{words.bays}/{one}", BayDetail.as_view(words=words)),
+        re_path(rf"^{words.bays}/?$", Bays.as_view(words=words)),
+        re_path(rf"^{words.bays}/detail/?$", BaysInDetail.as_view(words=words)),
+        re_path(rf"^{words.bays}/{one}", BayDetail.as_view(words=words)),
         re_path(
-            rf"^container-infra/v1/{words.bays}/(?P<ident>[^/]+)/actions/resize/?$",
+            rf"^{words.bays}/(?P<ident>[^/]+)/actions/resize/?$",
             Resize.as_view(words=words),
         ),
-        re_path(rf"^container-infra/v1/{words.baymodels}/?$", BayModels.as_view(words=words)),
-        re_path(rf"^container-infra/v1/{words.baymodels}/detail/?$", BayModelsInDetail.as_view(words=words)),
-        re_path(rf"^container-infra/v1/{words.baymodels}/{one}", BayModelDetail.as_view(words=words)),
+        re_path(rf"^{words.baymodels}/?$", BayModels.as_view(words=words)),
+        re_path(rf"^{words.baymodels}/detail/?$", BayModelsInDetail.as_view(words=words)),
+        re_path(rf"^{words.baymodels}/{one}", BayModelDetail.as_view(words=words)),
     ]
 
 
+_version_1 = [
+    *_routes(CLUSTERS),
+    *_routes(BAYS),
+    re_path(r"^operations/?$", Operations.as_view()),
+    re_path(r"^operations/(?P<ident>[^/]+)/?$", OperationDetail.as_view()),
+]
 urlpatterns = [
     re_path(r"^container-infra/?$", Versions.as_view()),
     re_path(r"^container-infra/v1/?$", Contents.as_view()),
-    *_routes(CLUSTERS),
-    *_routes(BAYS),
-    re_path(r"^container-infra/v1/operations/?$", Operations.as_view()),
-    re_path(r"^container-infra/v1/operations/(?P<ident>[^/]+)/?$", OperationDetail.as_view()),
+    path("container-infra/v1/", include(_version_1)),
 ]

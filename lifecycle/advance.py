@@ -41,14 +41,20 @@ def advance(
     steps: Mapping[str, Step[L]],
     *,
     ends: Mapping[str, End[L]] | None = None,
+    claimed: Callable[[L], object] | None = None,
 ) -> L | None:
     """Take one step of the row's work and return the row if its bell should be rung again at once.
 
     A row that is not due, is held, is at rest or out of this node's reach is left alone. `ends` says, for an outcome,
     what else changes in its transaction: it is called with the row as it was claimed and as it was written.
+    `claimed` is called before the step.
     """
     held = _claim_surely(model, lambda: leases.claim(model, pk))
-    return None if held is None else _answer(held, steps, ends or {})
+    if held is None:
+        return None
+    if claimed is not None:
+        claimed(held.row)
+    return _answer(held, steps, ends or {})
 
 
 def go_on(

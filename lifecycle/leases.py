@@ -37,6 +37,7 @@ __all__ = [
     "claimable",
     "due",
     "give_up",
+    "is_any_due",
     "lease",
     "look_again",
     "move",
@@ -91,6 +92,12 @@ def claim(model: type[L], pk: uuid.UUID) -> Held[L] | None:
 def claim_next(model: type[L]) -> Held[L] | None:
     """Claim, of the rows that this node may claim, the one that has been due for longest; None if there is none."""
     return _claimed(guarded.claiming_next(model).part(**_me()), model)
+
+
+def is_any_due(model: type[Leased]) -> bool:
+    """Tell whether there is a row that this node may claim."""
+    due_now = model._default_manager.filter(due(), claimable(model), status__in=list(model.machine.busy))  # noqa: SLF001
+    return due_now.exists()
 
 
 def _me() -> dict[str, object]:

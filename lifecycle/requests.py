@@ -21,6 +21,7 @@ from psycopg2.errors import NotNullViolation
 from lifecycle import leases, writes
 from lifecycle.errors import Missing, StateConflict, Unprovided
 from lifecycle.models import Leased, Operation
+from lifecycle.prepared import fetched
 from lifecycle.swap import Part, Swap, rows_of
 
 L = TypeVar("L", bound=Leased)
@@ -71,9 +72,8 @@ def birth(
     opened = writes.inserted(operation)
     statement = writes.joined(f"{born.sql} RETURNING {', '.join(read)}", **needs, opened=opened)
     try:
-        with _whole() if needs else nullcontext(), connection.cursor() as cursor:
-            cursor.execute(statement.sql, [*statement.params, *born.params])
-            found = cursor.fetchone()
+        with _whole() if needs else nullcontext():
+            (found,) = fetched(statement.sql, [*statement.params, *born.params])
     except IntegrityError as error:
         if isinstance(error.__cause__, NotNullViolation) and error.__cause__.diag.column_name == "status":
             raise Unprovided(f"{machine.name} {row.pk} lacks something that it needs") from error

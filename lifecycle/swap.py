@@ -21,6 +21,7 @@ from django.db.models.expressions import BaseExpression, Expression, Subquery
 from django.db.models.sql import Query, UpdateQuery
 
 from lifecycle.errors import UnsafeSwap
+from lifecycle.prepared import fetched
 
 M = TypeVar("M", bound=models.Model)
 
@@ -39,9 +40,11 @@ class Given(Expression):
     def __init__(self, name: str, output_field: models.Field[Any, Any] | None = None) -> None:
         super().__init__(output_field=output_field)
         self.name = name
+        self._told = output_field
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:  # noqa: ARG002 - Django's signature
-        return "%s", [self]
+        """Return its place; with its type, where it is told, which the server cannot always tell from around it."""
+        return "%s" if self._told is None else f"%s::{self._told.cast_db_type(connection)}", [self]
 
 
 class Swap(Generic[M]):
@@ -86,7 +89,7 @@ class Swap(Generic[M]):
         update.add_update_values(dict(values))
         _refuse_subqueries(value for value in values.values() if isinstance(value, BaseExpression))
         sql, params = update.get_compiler(connection=connection).as_sql()
-        return Part(f"{sql} RETURNING {columns(model)}", params)
+        return _constant(Part(f"{sql} RETURNING {columns(model)}", params))
 
 
 def swap(
@@ -113,6 +116,21 @@ def swap_many(
         return []
 
 
+def _constant(statement: Part) -> Part:
+    """Return the statement with what is always the same written out, if it is to be given anything at all.
+
+    Prepared, it is planned without knowing its parameters: a partial index serves only what is seen to be within it.
+    """
+    if not any(isinstance(one, Given) for one in statement.params):
+        return statement
+    with connection.cursor() as cursor:
+        places = [
+            "%s" if isinstance(one, Given) else cursor.mogrify("%s", [one]).decode().replace("%", "%%")
+            for one in statement.params
+        ]
+    return Part(statement.sql % tuple(places), [one for one in statement.params if isinstance(one, Given)])
+
+
 def columns(model: type[models.Model]) -> str:
     """Return all columns of a model's table, in the order in which `rows_of` reads them."""
     quote = connection.ops.quote_name
@@ -121,9 +139,7 @@ def columns(model: type[models.Model]) -> str:
 
 def rows_of(model: type[M], statement: Part) -> list[M]:
     """Run a statement that returns all columns of a model's rows, and return the rows."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement.sql, statement.params)
-        found: Iterable[Any] = cursor.fetchall()
+    found = fetched(statement.sql, statement.params)
     names, converters = _reader(model)
     return [model.from_db(DEFAULT_DB_ALIAS, names, _converted(row, converters)) for row in found]
 

@@ -12,7 +12,6 @@ could be writing: an Operation is written only with its resource's row, and whoe
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -105,10 +104,18 @@ def inserted(row: models.Model, source: str = "", /, **instead: Part) -> Part:
     names: list[str] = []
     values: list[str] = []
     params: list[Any] = []
-    for name, value in _written(row, instead):
-        names.append(name)
-        values.append(value.sql)
-        params += value.params
+    for attribute, column, json in _fields(type(row)):
+        if column in instead:
+            part = instead[column]
+            values.append(part.sql)
+            params += part.params
+        else:
+            value = getattr(row, attribute)
+            if isinstance(value, DatabaseDefault):
+                continue
+            values.append("%s")
+            params.append(value if json is None else _stored(value, json))
+        names.append(f'"{column}"')
     table = row._meta.db_table  # noqa: SLF001
     return Part(f"INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(values)}{source}", params)
 
@@ -118,14 +125,8 @@ def defaults(row: models.Model) -> list[str]:
     return [name for name, _, _ in _fields(type(row)) if isinstance(getattr(row, name), DatabaseDefault)]
 
 
-def _written(row: models.Model, instead: Mapping[str, Part]) -> Iterator[tuple[str, Part]]:
-    for attribute, column, json in _fields(type(row)):
-        value: Any = getattr(row, attribute)
-        if column in instead:
-            yield f'"{column}"', instead[column]
-        elif not isinstance(value, DatabaseDefault):
-            stored = value if json is None else json.get_db_prep_save(value, connections[DEFAULT_DB_ALIAS])
-            yield f'"{column}"', Part("%s", [stored])
+def _stored(value: object, field: models.JSONField) -> object:
+    return field.get_db_prep_save(value, connections[DEFAULT_DB_ALIAS])
 
 
 @cache

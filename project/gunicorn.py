@@ -6,6 +6,7 @@ connection: so long a load balancer has to send its requests elsewhere. Then the
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -19,6 +20,8 @@ timeout = 30
 drain = float(os.environ.get("API_DRAIN", "5"))
 graceful_timeout = 25  # above ROADSTEAD_CONNECT_WAIT, for which a request may wait for a worker
 keepalive = 30
+# Objects, then rounds: a request makes some thousand, nearly all of which go by themselves.
+GARBAGE = (20_000, 20, 50)
 control_socket_disable = True  # it would write to the home directory
 accesslog = None
 loglevel = "warning"
@@ -63,6 +66,9 @@ def post_worker_init(worker: Any) -> None:
         worker.max_keepalived = 0  # not cfg.keepalive: connections that were promised to be kept would be cut
 
     signal.signal(signal.SIGWINCH, begin_drain)
+    gc.collect()
+    gc.freeze()  # what has been imported by now stays: to look through it all again holds up whoever asks meanwhile
+    gc.set_threshold(*GARBAGE)
 
 
 def worker_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn's hook

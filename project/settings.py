@@ -77,6 +77,7 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
         "tcp_user_timeout": 5000,
     }
 )
+DATABASE_PREPARES = env.flag("DATABASE_PREPARES", default=True)  # not where a pooler shares sessions
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -166,6 +167,7 @@ CELERY_TASK_SOFT_TIME_LIMIT = STEP_LIMIT * 2 / 3
 CELERY_TASK_TIME_LIMIT = STEP_LIMIT * 5 / 6
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CONCURRENCY = int(env.number("WORKER_CONCURRENCY", 4))
+WORKER_NICE = int(env.number("WORKER_NICE", 5))  # so much do steps yield the processor to requests
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False

@@ -5,11 +5,13 @@ Its prefork children die with it: Celery has the kernel see to that (PR_SET_PDEA
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import structlog
 from celery import bootsteps, current_app, signals
 from django.apps import apps
+from django.conf import settings
 
 from lifecycle import local
 from lifecycle.models import Leased, Node
@@ -45,6 +47,15 @@ class LeaseKeeper(bootsteps.StartStopStep):
     def close(self, worker: Any) -> None:  # noqa: ARG002 - Celery's signature
         """Drain: steps that run may finish, nothing new is claimed."""
         local.drain()
+
+
+@signals.worker_process_init.connect
+def yield_to_others(**_: object) -> None:
+    """Have the processes that take steps come after those that answer: what is owed is on record and can wait a little.
+
+    Not their parent, whose heartbeat renews their leases.
+    """
+    os.nice(settings.WORKER_NICE)
 
 
 def leased_models() -> list[type[Leased]]:

@@ -6,15 +6,16 @@ import shutil
 import sys
 
 from deploy.account import remove_home
-from deploy.state import DEFAULT, StartError, State
+from deploy.state import DEFAULT, VALUES, StartError, State
 
 
 def main() -> None:
-    """Remove it, unless something runs from it.
+    """Remove it with all that lie below it, those of `make test`, `make chaos` and others, unless something runs.
 
     :raises StartError: something does.
     """
-    for path in (DEFAULT / "test", DEFAULT):
+    below = [file.parent for file in DEFAULT.rglob(VALUES)]
+    for path in sorted({DEFAULT, *below}, key=lambda path: len(path.parts), reverse=True):
         if path.exists():
             state = State(path)
             with state.lock("make clean"):

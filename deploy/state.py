@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT = ROOT / ".state"
 PORTS = range(20000, 32000)  # below what Linux hands out to outgoing connections
+VALUES = "values.json"
 LOG_LIMIT = 20_000_000
 
 
@@ -102,7 +103,7 @@ class State:
         """Remember a value."""
         values = self._load()
         if values.get(key) != value:
-            self.write("values.json", json.dumps({**values, key: value}, indent=1, sort_keys=True) + "\n")
+            self.write(VALUES, json.dumps({**values, key: value}, indent=1, sort_keys=True) + "\n")
 
     @contextmanager
     def lock(self, purpose: str) -> Iterator[None]:
@@ -125,7 +126,7 @@ class State:
             yield
 
     def _load(self) -> dict[str, str]:
-        path = self.path / "values.json"
+        path = self.path / VALUES
         if not path.exists():
             return {}
         values: dict[str, str] = json.loads(path.read_text())

@@ -14,8 +14,9 @@ from django.conf import settings
 from django.db import connection, models
 from django.db.models import Q
 
-from api.problems import Busy, NotFound, WrongState
+from api.problems import BadRequest, Busy, NotFound, WrongState
 from identity.callers import Caller
+from lifecycle.machine import Machine
 from lifecycle.models import Event
 from lifecycle.requests import Asked
 from volumes.models import Attachment, Connection, Pool, Snapshot, Transfer, Volume
@@ -88,6 +89,18 @@ def same_owner(row: R) -> Callable[[R], None]:
             raise NotFound(f"{type(row).__name__} {row.pk} could not be found.")
 
     return guard
+
+
+def reset_to(machine: Machine, by: Caller, status: str, reason: str) -> tuple[str, str]:
+    """Return what an operator's reset sets, and what is noted of it.
+
+    :raises BadRequest: no such status can be set.
+    """
+    settable = {shown(target): target for target in machine.changes["reset"].targets}
+    if status not in settable:
+        allowed = ", ".join(sorted(settable))
+        raise BadRequest(f"Invalid status {status[:64]}: it must be one of {allowed}.")
+    return settable[status], f"Set to {status} by an operator ({by.user_name}). {reason}".rstrip()
 
 
 def refuse_unfinished(row: Volume | Snapshot, to: str) -> None:

@@ -25,6 +25,7 @@ from volumes.actions.guarding import (
     require,
     require_for,
     require_instant,
+    reset_to,
 )
 from volumes.models import Pool, Quota, Snapshot, Volume
 from volumes.models.quotas import Amounts, OverLimit
@@ -139,12 +140,7 @@ def reset(
 
     :raises BadRequest: no such status can be set.
     """
-    settable = {shown(target): target for target in SNAPSHOT.changes["reset"].targets}
-    to = settable.get(status)
-    if to is None:
-        allowed = ", ".join(sorted(settable))
-        raise BadRequest(f"Invalid status {status[:64]}: it must be one of {allowed}.")
-    told = f"Set to {status} by an operator ({by.user_name})." + (f" {reason}" if reason else "")
+    to, told = reset_to(SNAPSHOT, by, status, reason)
     with transaction.atomic():
         snapshot = locked(snapshot)
         refuse_unfinished(snapshot, to)

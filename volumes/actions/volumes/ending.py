@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from api.preconditions import ANY, Expected
-from api.problems import BadRequest, WrongState
+from api.problems import WrongState
 from identity.callers import Caller
 from lifecycle import requests
 from volumes.actions import snapshots
@@ -18,10 +18,11 @@ from volumes.actions.guarding import (
     refuse_unfinished,
     refuse_users,
     require_for,
+    reset_to,
 )
 from volumes.ends import give_back
 from volumes.models import Transfer, Volume
-from volumes.states import AWAITING_TRANSFER, VOLUME, shown
+from volumes.states import AWAITING_TRANSFER, VOLUME
 from volumes.tasks import advance_volume
 from workers import bell
 
@@ -84,12 +85,7 @@ def reset(by: Caller, request_id: str, volume: Volume, status: str, reason: str)
 
     :raises BadRequest: no such status can be set.
     """
-    settable = {shown(target): target for target in VOLUME.changes["reset"].targets}
-    to = settable.get(status)
-    if to is None:
-        allowed = ", ".join(sorted(settable))
-        raise BadRequest(f"Invalid status {status[:64]}: it must be one of {allowed}.")
-    told = f"Set to {status} by an operator ({by.user_name})." + (f" {reason}" if reason else "")
+    to, told = reset_to(VOLUME, by, status, reason)
     with transaction.atomic():
         volume = locked(volume)
         refuse_unfinished(volume, to)

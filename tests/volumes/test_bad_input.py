@@ -9,12 +9,11 @@ import uuid
 from typing import Any
 
 from identity import tokens
+from tests.bodies import NO_OBJECT
 from tests.volumes.base import BASE, VolumesCase
 
 RAW = (
-    b"{",
-    b"nonsense",
-    b"\xff\xfe",
+    *NO_OBJECT,
     b'{"volume": {"name": "\xed\xa0\x80"}}',
     b'{"volume": {"name": "\\ud800"}}',
     b'{"volume": {"name": "\\u0000"}}',
@@ -22,21 +21,12 @@ RAW = (
     b'{"volume": {"size": NaN}}',
     b'{"volume": {"size": 1e999}}',
     b'{"volume": {"size": 1' + b"0" * 5000 + b"}}",
-    b"[" * 100_000,
     b'{"volume":' * 50 + b"1" + b"}" * 50,
-    b"{} {}",
-    b"",
-    b"null",
-    b"1",
     b'"text"',
-    b"true",
-    b"[]",
-    b"[[]]",
     b"{}",
     b'{"volume": null, "snapshot": null, "metadata": null, "meta": null}',
     b'{"volume": [], "snapshot": [], "metadata": [], "meta": []}',
     b'{"volume": "x", "snapshot": "x", "metadata": "x", "meta": "x"}',
-    "{}".encode("utf-16"),
 )
 WRONG: tuple[Any, ...] = (
     None,

@@ -39,6 +39,7 @@ FAULTS: Final = {
     501: "notImplemented",
     503: "serviceUnavailable",
 }  # what Cinder's clients call an error; all others are a computeFault
+MICROVERSIONS: Final = "https://docs.openstack.org/api-guide/compute/microversions.html"
 
 
 class Problem(Exception):
@@ -113,7 +114,12 @@ class VersionNotAcceptable(Problem):
 
     @property
     def extra(self) -> dict[str, Any]:
-        return {"min_version": self.minimum, "max_version": self.maximum}
+        return {
+            "title": "Requested microversion is unsupported",
+            "links": [{"rel": "help", "href": MICROVERSIONS}],
+            "min_version": self.minimum,
+            "max_version": self.maximum,
+        }
 
 
 class Conflict(Problem):

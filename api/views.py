@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rest_framework.views import APIView
 
 from api import idempotency
-from api.problems import BadRequest, MethodNotAllowed, NotFound
+from api.problems import BadRequest, MethodNotAllowed, NotFound, Problem
 from api.requests import request_id_of
 from api.versions import HEADER, Service, Version
 
@@ -91,8 +91,12 @@ class ResourceView(APIView):
         if request.method not in self.allowed_methods:
             raise MethodNotAllowed(f"The method {str(request.method)[:16]} is not allowed for this resource.")
         if self.since and self.version < self.since:
-            raise NotFound(f"The resource could not be found; it is there from version {self.since} on.")
+            raise self.too_old(self.since)
         super().check_permissions(request)
+
+    def too_old(self, since: Version) -> Problem:
+        """Return what a request in a version older than the route is told."""
+        return NotFound(f"The resource could not be found; it is there from version {since} on.")
 
     def finalize_response(
         self, request: Request, response: Response, *args: object, **kwargs: object

@@ -7,8 +7,8 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 
-from api.problems import BadRequest
-from api.versions import CONTAINER_INFRA
+from api.problems import BadRequest, Problem, VersionNotAcceptable
+from api.versions import CONTAINER_INFRA, Version
 from api.views import ResourceView
 from bays.serializers import CLUSTERS, Dialect
 from identity.callers import Caller, caller_of
@@ -23,6 +23,18 @@ class BayView(ResourceView):
     @property
     def caller(self) -> Caller:
         return caller_of(self.request)
+
+    def at_least(self, minor: int) -> bool:
+        """Tell whether the request's microversion is 1.`minor` or later."""
+        return self.version >= Version(1, minor)
+
+    def too_old(self, since: Version) -> Problem:
+        """Return what Magnum answers to a version older than the route: 406, with those that have it."""
+        return VersionNotAcceptable(
+            f"Version {self.version} was requested but the requested API is there from {since} on.",
+            str(since),
+            str(self.service.maximum),
+        )
 
     @property
     def base(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -9,10 +11,11 @@ from api.pages import paginate
 from api.patch import Patchable
 from api.preconditions import Conditional
 from api.problems import BadRequest
+from api.versions import Version
 from bays import actions
 from bays.actions import Wish
 from bays.models import Bay
-from bays.serializers import BayInput, ResizeInput, bay_detail, bay_summary
+from bays.serializers import BAYS, BayInput, ResizeInput, bay_detail, bay_summary
 from bays.views.base import BayView, truth, validated
 from identity import policy
 
@@ -36,7 +39,17 @@ PATCHABLE = Patchable(
 )
 
 
-class BaysInDetail(BayView):
+class AcceptingView(BayView):
+    """A route that accepts work on a bay."""
+
+    def accepted(self, bay: Bay, first: int, **kwargs: Any) -> Response:
+        """Answer 202 with the uuid; to a bay's users of version 1.1 with the whole bay and the status it had then."""
+        if self.words == BAYS and not self.at_least(2):
+            return Response(bay_detail(bay, self.words, self.base), status=first, **kwargs)
+        return Response({"uuid": str(bay.pk)}, status=202, **kwargs)
+
+
+class BaysInDetail(AcceptingView):
     policy = {"GET": "bay:list"}
     show = staticmethod(bay_detail)
 
@@ -70,10 +83,10 @@ class Bays(BaysInDetail):
         given = {name: value for name, value in body.items() if value is not None}
         bay = actions.create(self.caller, self.request_id, Wish(**given, sent=given))
         location = f"{self.base}/v1/{self.words.bays}/{bay.pk}"
-        return Response({"uuid": str(bay.pk)}, status=202, headers={"Location": location})
+        return self.accepted(bay, 201, headers={"Location": location})
 
 
-class BayDetail(Conditional, BayView):
+class BayDetail(Conditional, AcceptingView):
     policy = {"GET": "bay:get", "PATCH": "bay:update", "DELETE": "bay:delete"}
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
@@ -93,10 +106,10 @@ class BayDetail(Conditional, BayView):
         changes = PATCHABLE.changes(bay_detail(bay, self.words, self.base), request.data)
         # The same number again is how an update that failed is asked for once more.
         body = validated(BayInput(self.words, data={"node_count": bay.node_count, **changes}, partial=True))
-        actions.resize(
+        won = actions.resize(
             self.caller, self.request_id, bay, body["node_count"], sent=body, expected=self.expected
         )
-        return Response({"uuid": str(bay.pk)}, status=202)
+        return self.accepted(won, 200)
 
     def delete(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Accept the bay's end."""
@@ -107,6 +120,7 @@ class BayDetail(Conditional, BayView):
 
 class Resize(Conditional, BayView):
     policy = {"POST": "bay:resize"}
+    since = Version(1, 7)
 
     def post(self, request: Request, ident: str) -> Response:
         """Accept another number of nodes."""

@@ -16,6 +16,7 @@ from tests import make
 from tests.identity.base import DoorCase
 
 BASE = "/container-infra/v1"
+HEADER, LATEST = "OpenStack-API-Version", "container-infra latest"
 DIALECTS = (("clusters", "clustertemplates"), ("bays", "baymodels"))
 TRANSACTION_WORDS = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT")
 
@@ -33,6 +34,9 @@ class BayCase(DoorCase):
         Assignment.objects.create(user=cls.erin, project=cls.red, role=Role.MEMBER)
 
     def headers(self, user, project=None, **more):
+        """Return a request's headers, in the newest microversion; None is no header."""
+        more = {HEADER: LATEST, **more}
+        more = {name: value for name, value in more.items() if value is not None}
         if user is None:
             return more
         return self.as_user(user, project or (self.red if user == self.erin else self.blue), **more)

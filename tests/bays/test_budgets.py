@@ -18,7 +18,7 @@ from identity import tokens
 from identity.models import Assignment, Project, Role, User
 from project import celery
 from tests import make
-from tests.bays.base import BASE, Statements
+from tests.bays.base import BASE, HEADER, LATEST, Statements
 from workers import bell
 
 app: Any = celery.app  # its connections are private
@@ -58,7 +58,7 @@ class BudgetCase(TransactionTestCase):
     def ask(self, method, path, body=None):
         send = getattr(self.client, method.lower())
         sent = {} if body is None else {"data": body, "content_type": "application/json"}
-        return send(f"{BASE}{path}", headers={"X-Auth-Token": self.token}, **sent)
+        return send(f"{BASE}{path}", headers={"X-Auth-Token": self.token, HEADER: LATEST}, **sent)
 
     def a_bay(self, status="CREATE_COMPLETE", **over):
         return make.bay(status, model=self.model, project_id=self.project, **over)

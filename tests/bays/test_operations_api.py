@@ -103,8 +103,7 @@ class DiscoveryTests(BayCase):
             ("container-infrastructure 1.2", "1.2"),
             ("volume 3.71, container-infra 1.3", "1.3"),
         ):
-            more = {} if asked is None else {"OpenStack-API-Version": asked}
-            answer = self.get("/clusters", **more)
+            answer = self.get("/clusters", **{"OpenStack-API-Version": asked})
             self.assertEqual(answer.status_code, 200)
             self.assertEqual(answer["OpenStack-API-Version"], f"container-infra {told}")
             self.assertEqual(answer["OpenStack-API-Minimum-Version"], "container-infra 1.1")
@@ -131,4 +130,6 @@ class DiscoveryTests(BayCase):
                 (error,) = answer.json()["errors"]
                 self.assertEqual((error["min_version"], error["max_version"]), ("1.1", "1.10"))
                 self.assertEqual(error["code"], "magnum.microversion-unsupported")
+                self.assertEqual(error["title"], "Requested microversion is unsupported")
+                self.assertEqual([link["rel"] for link in error["links"]], ["help"])
                 self.assertEqual(answer["OpenStack-API-Maximum-Version"], "container-infra 1.10")

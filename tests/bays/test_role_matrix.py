@@ -12,7 +12,7 @@ from bays import urls
 from bays.models import Bay
 from identity.models import Assignment, Role, User
 from lifecycle.models import Operation
-from tests.bays.base import BASE, BayCase
+from tests.bays.base import BASE, HEADER, LATEST, BayCase
 
 RESIZE = {"node_count": 2}
 PATCH_BAY = [{"op": "replace", "path": "/node_count", "value": 2}]
@@ -91,7 +91,7 @@ class RoleMatrixTests(BayCase):
             path.format(**names),
             b"" if body is None else json.dumps(body).encode(),
             content_type="application/json",
-            headers=self.as_user(person, where) if person else {},
+            headers=self.as_user(person, where, **{HEADER: LATEST}) if person else {HEADER: LATEST},
         )
         return answer, bay
 

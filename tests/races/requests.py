@@ -43,7 +43,11 @@ class RequestRaceTestCase(RaceTestCase):
     def ask(
         self, method: str, path: str, body: object = None, *, project: str = "blue", **headers: str
     ) -> HttpResponse:
-        given: dict[str, Any] = {"X-Auth-Token": self.tokens[project], **headers}
+        given: dict[str, Any] = {
+            "X-Auth-Token": self.tokens[project],
+            "OpenStack-API-Version": "container-infra latest",
+            **headers,
+        }
         raw = b"" if body is None else json.dumps(body).encode()
         answer = Client().generic(
             method, f"{BASE}{path}", raw, content_type="application/json", headers=given

@@ -37,10 +37,13 @@ def _columns(row: Model) -> tuple[str, ...]:
     """Return the columns that tell one revision of a row from another.
 
     A leased row is written by requests and outcomes only, which change one of three columns at the least; claims and
-    heartbeats change none of them. Of any other row all columns count.
+    heartbeats change none of them. Of any other row those count that its model names in `revised_by`, or all.
     """
     if isinstance(row, Leased):
         return LEASED
+    named: tuple[str, ...] | None = getattr(row, "revised_by", None)
+    if named is not None:
+        return named
     return tuple(field.attname for field in row._meta.concrete_fields)  # noqa: SLF001 (Django's own public door)
 
 

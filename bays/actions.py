@@ -203,7 +203,7 @@ def create_baymodel(by: Caller, values: Mapping[str, Any]) -> BayModel:
     """
     model = BayModel(**values, project_id=by.project, user_id=by.user_id)
     model.name = model.name or _made_up_name("baymodel")
-    _check_model(by, model, values)
+    _check_model(by, model, publish=model.public or model.hidden)
     model.save(force_insert=True)
     return model
 
@@ -218,7 +218,7 @@ def update_baymodel(
     """
     for name, value in changes.items():
         setattr(model, name, value)
-    _check_model(by, model, changes)
+    _check_model(by, model, publish=not {"public", "hidden"}.isdisjoint(changes))
     with transaction.atomic():
         locked = BayModel.objects.select_for_update().filter(pk=model.pk).first()
         if locked is None:
@@ -286,8 +286,8 @@ def _check(spec: BaySpec) -> None:
         raise BadRequest(str(none)) from none
 
 
-def _check_model(by: Caller, model: BayModel, changed: Mapping[str, Any]) -> None:
-    if (changed.get("public") or changed.get("hidden")) is True:
+def _check_model(by: Caller, model: BayModel, *, publish: bool) -> None:
+    if publish:
         policy.enforce(by, "baymodel:publish")
     try:
         driver_for(model.coe, model.server_type)

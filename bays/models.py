@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Coalesce, Now
 from django.db.models.query import RawQuerySet
 
@@ -176,12 +176,23 @@ class Bay(Leased):
         return timedelta(minutes=self.create_timeout) or BAY.busy[BAY.births["create"]].deadline
 
 
+_NUMBER = Func(Value("bays_quota_number"), function="nextval", output_field=models.BigIntegerField())
+
+
 class Quota(models.Model):
-    """How many bays a project may have, and how many it has, kept in the transactions that change it."""
+    """How many bays a project may have, and how many it has, kept in the transactions that change it.
+
+    The row is there from a project's first bay on. What the API calls a quota is a row with a limit of its own.
+    """
+
+    revised_by = ("project_id", "hard_limit", "updated_at")  # not by what is counted
 
     project_id = models.CharField(max_length=64, primary_key=True)
     hard_limit = models.IntegerField(null=True, blank=True)  # null: the setting BAY_QUOTA
     used = models.IntegerField(db_default=0)
+    number = models.BigIntegerField(db_default=_NUMBER, unique=True, editable=False)  # the API's id of it
+    created_at = models.DateTimeField(null=True, blank=True, editable=False)  # when the limit was
+    updated_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         constraints = [
@@ -222,3 +233,26 @@ class Quota(models.Model):
 _ROOM = Q(used__lt=Coalesce(F("hard_limit"), Given("default", models.IntegerField())))
 _RESERVE = Swap(Quota, _ROOM, pk=Given("pk"), values={"used": F("used") + 1})
 _RELEASE = Swap(Quota, pk=Given("pk"), values={"used": F("used") - 1})
+
+
+class Authority(models.Model):
+    """The certificate authority of a bay, made when somebody first needs it.
+
+    The database removes it with its bay, which ends by a plain DELETE: a foreign key that Django does not know of
+    (see the migration). The key is sealed: see `bays.certificates`.
+    """
+
+    bay = models.OneToOneField(
+        Bay, primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="authority"
+    )
+    generation = models.IntegerField(default=1)
+    pem = models.TextField()
+    sealed_key = models.BinaryField()
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "authorities"
+
+    def __str__(self) -> str:
+        return f"authority of bay {self.bay_id}"

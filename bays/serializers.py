@@ -5,6 +5,7 @@ The rows are the same; the dialects differ in a few names.
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +100,22 @@ class ResizeInput(StrictSerializer):
         return {**super().get_fields(), "node_count": nodes}
 
 
+class Addresses(Reference):
+    """IP addresses, separated by commas; empty text means none."""
+
+    default_error_messages = {"address": "{input} is no IP address."}
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the addresses as they were given, without blanks."""
+        words = [word.strip() for word in super().to_internal_value(data).split(",")]
+        for word in words if words != [""] else []:
+            try:
+                ipaddress.ip_address(word)
+            except ValueError:
+                self.fail("address", input=word[:64] or "An empty word")
+        return ",".join(words)
+
+
 class BayModelInput(StrictSerializer):
     """A baymodel that is asked for, or the attributes of one that change."""
 
@@ -109,7 +126,7 @@ class BayModelInput(StrictSerializer):
     keypair_id = Reference()
     flavor_id = Reference()
     master_flavor_id = Reference()
-    dns_nameserver = Reference()
+    dns_nameserver = Addresses()
     external_network_id = Reference()
     fixed_network = Reference()
     fixed_subnet = Reference()

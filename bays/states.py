@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.db import models
 
-from lifecycle.machine import GONE, Busy, Machine, Outcome, Request, WhenLost
+from lifecycle.machine import GONE, Busy, Change, Machine, Outcome, Request, WhenLost
 
 
 class Status(models.TextChoices):
@@ -54,4 +54,5 @@ BAY = Machine(
         Outcome("deleted", frozenset({S.DELETE_IN_PROGRESS}), GONE, succeeded=True),
         Outcome("delete_failed", frozenset({S.DELETE_IN_PROGRESS}), S.DELETE_FAILED, succeeded=False),
     ],
+    changes=[Change("rotate_ca", frozenset({S.CREATE_COMPLETE, S.UPDATE_COMPLETE}), frozenset())],
 )

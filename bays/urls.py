@@ -7,8 +7,11 @@ from django.urls import URLPattern, include, path, re_path
 from bays.serializers import BAYS, CLUSTERS, Dialect
 from bays.views.baymodels import BayModelDetail, BayModels, BayModelsInDetail
 from bays.views.bays import BayDetail, Bays, BaysInDetail, Resize
+from bays.views.certificates import CertificateDetail, Certificates
 from bays.views.discovery import Contents, Versions
 from bays.views.operations import OperationDetail, Operations
+from bays.views.quotas import QuotaDetail, Quotas, Stats
+from bays.views.services import FederationDetail, Federations, Services
 
 
 def _routes(words: Dialect) -> list[URLPattern]:
@@ -30,6 +33,14 @@ def _routes(words: Dialect) -> list[URLPattern]:
 _version_1 = [
     *_routes(CLUSTERS),
     *_routes(BAYS),
+    re_path(r"^certificates/?$", Certificates.as_view()),
+    re_path(r"^certificates/(?P<ident>[^/]+)/?$", CertificateDetail.as_view()),
+    re_path(r"^quotas/?$", Quotas.as_view()),
+    re_path(r"^quotas/(?P<project>[^/]+)/(?P<resource>[^/]+)/?$", QuotaDetail.as_view()),
+    re_path(r"^stats/?$", Stats.as_view()),
+    re_path(r"^mservices/?$", Services.as_view()),
+    re_path(r"^federations(?:/detail)?/?$", Federations.as_view()),
+    re_path(r"^federations/(?P<ident>[^/]+)/?$", FederationDetail.as_view()),
     re_path(r"^operations/?$", Operations.as_view()),
     re_path(r"^operations/(?P<ident>[^/]+)/?$", OperationDetail.as_view()),
 ]

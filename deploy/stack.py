@@ -118,6 +118,8 @@ def _variables(state: State, running: Servers, first_port: int) -> dict[str, str
     started = {key: value for key, value in running.env.items() if value is not None}
     defaults = {
         "SECRET_KEY": os.environ.get("SECRET_KEY") or state.secret("django", 32),
+        "ROADSTEAD_CERTIFICATE_KEYS": os.environ.get("ROADSTEAD_CERTIFICATE_KEYS")
+        or state.secret("certificates", 32),
         "PUBLIC_URL": f"http://127.0.0.1:{first_port}",
         "API_DRAIN": os.environ.get("API_DRAIN", "0"),  # no load balancer stands before it
         "ROADSTEAD_BACKENDS": os.environ.get("ROADSTEAD_BACKENDS") or storage.backends_file(state),

@@ -12,11 +12,13 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from volumes import storage
 
 LEAST_LEASE = 1.0
+LEAST_SECRET = 32
+MOST_DAYS = 36_500
 
 
 @register(Tags.compatibility)
 def leases_fit(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:
-    """Check that leases, heartbeats, limits and time-outs leave room for one another."""
+    """Check that leases, heartbeats, limits and time-outs leave room for one another, and what seals keys."""
     del app_configs
     lease, beat, step = settings.LEASE, settings.HEARTBEAT, settings.STEP_LIMIT
     rules = [
@@ -74,6 +76,17 @@ def leases_fit(app_configs: Sequence[AppConfig] | None, **_: object) -> list[Che
                 "ROADSTEAD_HEAT_POLL, ROADSTEAD_RING_INTERVAL, ROADSTEAD_MAX_ATTEMPTS and "
                 "ROADSTEAD_CLOUD_TIMEOUT must be above zero."
             ),
+        ),
+        (
+            settings.CERTIFICATE_KEYS == [settings.SECRET_KEY]
+            or all(len(secret) >= LEAST_SECRET for secret in settings.CERTIFICATE_KEYS),
+            "E016",
+            f"Each secret in ROADSTEAD_CERTIFICATE_KEYS must be at least {LEAST_SECRET} characters long.",
+        ),
+        (
+            1 <= settings.CERTIFICATE_DAYS <= MOST_DAYS,
+            "E017",
+            f"ROADSTEAD_CERTIFICATE_DAYS ({settings.CERTIFICATE_DAYS}) must be from 1 to {MOST_DAYS}.",
         ),
         (
             2 * lease <= settings.STALL,

@@ -222,6 +222,9 @@ CLOUD_QUIET = env.number(
 HISTORY_DAYS = env.number("ROADSTEAD_HISTORY_DAYS", 90)  # finished operations and events are kept so long
 HEAT_POLL = env.number("ROADSTEAD_HEAT_POLL", 1)  # seconds between two looks at a stack in progress
 HEAT_NOTIFICATIONS_URL = env.text("HEAT_NOTIFICATIONS_URL", "")  # amqp://, the RabbitMQ that Heat notifies
+# What seals the keys of bays' certificate authorities: the first one, the others only unseal.
+CERTIFICATE_KEYS = env.words("ROADSTEAD_CERTIFICATE_KEYS") or [SECRET_KEY]
+CERTIFICATE_DAYS = int(env.number("ROADSTEAD_CERTIFICATE_DAYS", 5 * 365))
 BAY_QUOTA = int(env.number("BAY_QUOTA", 20))  # bays per project where no Quota row says otherwise
 CLOUD_VARIABLES = env.cloud_variables()
 

@@ -12,20 +12,37 @@ from api.problems import BadRequest
 from bays import actions
 from bays.models import BayModel
 from bays.serializers import MODEL_FIELDS, BayModelInput, baymodel_document
-from bays.views.base import BayView, validated
+from bays.views.base import BayView, truth, validated
+from identity import policy
 
+SORTED_BY = (
+    *(
+        "name",
+        "coe",
+        "image_id",
+        "server_type",
+        "cluster_distro",
+        "network_driver",
+        "volume_driver",
+        "driver",
+    ),
+    *("keypair_id", "flavor_id", "master_flavor_id", "public", "hidden", "project_id", "user_id"),
+)
 SORT_KEYS = {
     "id": "created_at",
     "uuid": "pk",
-    "name": "name",
-    "coe": "coe",
-    "image_id": "image_id",
+    **{name: name for name in SORTED_BY},
     "created_at": "created_at",
     "updated_at": "updated_at",
 }
+FILTERS = ("name", "coe", "server_type", "cluster_distro", "network_driver")
+FLAGS = ("public", "hidden", "tls_disabled")
 PATCHABLE = Patchable(
     changeable=frozenset(MODEL_FIELDS),
-    mandatory=frozenset({"coe", "image_id", "name", "server_type"}),
+    mandatory=frozenset(
+        {"coe", "image_id", "name", "server_type", "network_driver", "external_network_id", "cluster_distro"}
+        | {"tls_disabled", "registry_enabled", "public", "hidden"}
+    ),
     internal=frozenset({"uuid", "links", "project_id", "user_id", "created_at", "updated_at"}),
 )
 
@@ -34,10 +51,17 @@ class BayModelsInDetail(BayView):
     policy = {"GET": "baymodel:list"}
 
     def get(self, request: Request) -> Response:
-        """List the project's baymodels and the published ones."""
-        page = paginate(
-            request, BayModel.objects.visible_to(self.caller.project), sort_keys=SORT_KEYS, default="id"
-        )
+        """List the project's baymodels and the published ones; `all_projects=true` lists all, for admins."""
+        visible = BayModel.objects.all()
+        if truth(request, "all_projects"):
+            policy.enforce(self.caller, "baymodel:all_projects")
+        else:
+            visible = visible.visible_to(self.caller.project)
+        asked: dict[str, object] = {
+            name: request.query_params[name] for name in FILTERS if name in request.query_params
+        }
+        asked |= {name: truth(request, name) for name in FLAGS if name in request.query_params}
+        page = paginate(request, visible.filter(**asked), sort_keys=SORT_KEYS, default="id", markers=visible)
         rows = [baymodel_document(model, self.words, self.base) for model in page.rows]
         document: dict[str, object] = {self.words.baymodels: rows}
         if page.next:

@@ -7,7 +7,10 @@ from rest_framework.response import Response
 
 from bays.views.base import BayView
 
-COLLECTIONS = ("baymodels", "bays", "clustertemplates", "clusters", "operations")
+COLLECTIONS = (
+    *("baymodels", "bays", "clustertemplates", "clusters", "certificates", "quotas", "stats", "mservices"),
+    *("federations", "operations"),
+)
 MEDIA_TYPE = {"base": "application/json", "type": "application/vnd.openstack.magnum.v1+json"}
 
 

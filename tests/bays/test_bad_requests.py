@@ -146,7 +146,10 @@ class BadRequestTests(BadInputCase):
             "/clusters//",
             "/operations/a/b",
             "/clusters/x/actions/explode",
-            "/certificates",
+            "/credentials",
+            "/certificates/a/b",
+            "/quotas/a",
+            "/stats/a",
         ):
             for method in ("GET", "POST", "DELETE"):
                 answer = self.raw(method, path if path != "/" else "x/y", b"{}")

@@ -52,6 +52,58 @@ class BayModelTests(BayCase):
             self.refused(self.patch(f"/clustertemplates/{model.pk}", patch), 403, "baymodel:publish")
             self.assertEqual(self.patch(f"/baymodels/{model.pk}", patch, user="alice").json()[word], True)
 
+    def test_to_take_what_was_published_back_is_the_admins_too(self):
+        for word in ("public", "hidden"):
+            model = self.a_model(**{word: True})
+            patch = [{"op": "replace", "path": f"/{word}", "value": False}]
+            self.refused(self.patch(f"/clustertemplates/{model.pk}", patch), 403, "baymodel:publish")
+            same = [{"op": "replace", "path": f"/{word}", "value": True}]
+            self.assertEqual(self.patch(f"/clustertemplates/{model.pk}", same).status_code, 200)
+            self.assertEqual(self.patch(f"/baymodels/{model.pk}", patch, user="alice").json()[word], False)
+
+    def test_an_admin_lists_all_projects_models_when_it_says_so(self):
+        self.a_model(name="ours")
+        self.a_model(name="theirs", project_id=self.red.pk)
+        self.a_model(name="hidden", project_id=self.red.pk, hidden=True)
+
+        def listed(query="", **kwargs):
+            return [
+                row["name"]
+                for row in self.get(f"/clustertemplates{query}", **kwargs).json()["clustertemplates"]
+            ]
+
+        self.assertEqual(listed(user="alice"), ["ours"])
+        self.assertEqual(listed("?all_projects=true", user="alice"), ["ours", "theirs", "hidden"])
+        self.refused(self.get("/clustertemplates?all_projects=true"), 403, "baymodel:all_projects")
+
+    def test_it_filters(self):
+        self.a_model(name="a", network_driver="flannel")
+        self.a_model(name="b", public=True, cluster_distro="fedora")
+        for query, expected in (
+            ("name=a", ["a"]),
+            ("public=true", ["b"]),
+            ("public=False&hidden=0", ["a"]),
+            ("network_driver=flannel", ["a"]),
+            ("cluster_distro=fedora&name=a", []),
+            ("coe=demo&server_type=vm&sort_key=name&sort_dir=desc", ["b", "a"]),
+            ("sort_key=network_driver", ["a", "b"]),
+        ):
+            rows = self.get(f"/baymodels?{query}").json()["baymodels"]
+            self.assertEqual([row["name"] for row in rows], expected, query)
+        self.refused(self.get("/baymodels?public=perhaps"), 400, "public")
+
+    def test_name_servers_are_addresses(self):
+        for given, kept in (
+            ("8.8.8.8, 2001:db8::1", "8.8.8.8,2001:db8::1"),
+            ("", None),
+            (None, None),
+            (" ", None),
+        ):
+            answer = self.post("/baymodels", {**LEAST, "dns_nameserver": given})
+            self.assertEqual((answer.status_code, answer.json()["dns_nameserver"]), (201, kept))
+        for given in ("dns.example.org", "8.8.8.8,", "8.8.8.8;8.8.4.4", "256.1.1.1", "http://8.8.8.8"):
+            self.refused(self.post("/baymodels", {**LEAST, "dns_nameserver": given}), 400, "dns_nameserver")
+
     def test_another_project_sees_what_is_published_and_changes_nothing_of_it(self):
         own, shown = self.a_model(name="own"), self.a_model(name="shown", public=True)
         hidden = self.a_model(name="hidden", public=True, hidden=True)
@@ -101,6 +153,10 @@ class BayModelTests(BayCase):
             ([{"op": "replace", "path": "/project_id", "value": self.red.pk}], "internal"),
             ([{"op": "remove", "path": "/coe"}], "mandatory"),
             ([{"op": "remove", "path": "/image_id"}], "mandatory"),
+            *(
+                ([{"op": "remove", "path": f"/{name}"}], "mandatory")
+                for name in ("network_driver", "external_network_id", "cluster_distro", "public", "hidden")
+            ),
             ([{"op": "replace", "path": "/name", "value": None}], "name"),
             ([{"op": "replace", "path": "/image_id", "value": ""}], "image_id"),
             ([{"op": "replace", "path": "/server_type", "value": None}], "server_type"),

@@ -33,7 +33,11 @@ class GateTests(BayCase):
         self.assertEqual(told, {406})
 
     def test_what_magnum_never_gated_answers_clients_that_name_no_version(self):
-        for path, user in (("/stats", "bob"), ("/quotas", "alice"), (f"/quotas/{self.blue.pk}/Cluster", "bob")):
+        for path, user in (
+            ("/stats", "bob"),
+            ("/quotas", "alice"),
+            (f"/quotas/{self.blue.pk}/Cluster", "bob"),
+        ):
             self.assertEqual(self.get(path, user=user, **asked(None)).status_code, 200, path)
         bay = self.a_bay()
         self.assertEqual(self.patch(f"/certificates/{bay.pk}", None, **asked(1)).status_code, 202)

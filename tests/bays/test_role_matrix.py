@@ -9,10 +9,11 @@ from django.test import override_settings
 from django.urls import URLPattern
 
 from bays import urls
-from bays.models import Bay
+from bays.models import Bay, Quota
 from identity.models import Assignment, Role, User
 from lifecycle.models import Operation
 from tests.bays.base import BASE, HEADER, LATEST, BayCase
+from tests.bays.signing import csr
 
 RESIZE = {"node_count": 2}
 PATCH_BAY = [{"op": "replace", "path": "/node_count", "value": 2}]
@@ -21,6 +22,7 @@ PATCH_MODEL = [{"op": "replace", "path": "/name", "value": "renamed"}]
 OPEN = (200,) * 7
 READ = (401, 200, 200, 200, 404, 404, 200)
 LIST = (401, *(200,) * 6)
+ADMINS = (401, 403, 403, 200, 403, 403, 200)
 
 
 def wrote(status):
@@ -30,6 +32,23 @@ def wrote(status):
 ROUTES: list[tuple[str, str, Any, tuple[int, ...]]] = [
     ("GET", "/container-infra", None, OPEN),
     ("GET", "/container-infra/v1", None, OPEN),
+    ("GET", "/quotas", None, ADMINS),
+    ("GET", "/quotas?all_tenants=true", None, ADMINS),
+    ("POST", "/quotas", {"project_id": "x"}, (401, 403, 403, 201, 403, 403, 409)),
+    ("GET", "/quotas/{project}/Cluster", None, (401, 200, 200, 200, 403, 403, 200)),
+    ("PATCH", "/quotas/{limited}/Cluster", {"hard_limit": 2}, (401, 403, 403, 202, 403, 403, 202)),
+    ("DELETE", "/quotas/{limited}/Cluster", None, (401, 403, 403, 204, 403, 403, 204)),
+    ("GET", "/stats", None, LIST),
+    ("GET", "/stats?project_id={project}", None, (401, 200, 200, 200, 403, 403, 200)),
+    ("GET", "/mservices", None, ADMINS),
+    ("GET", "/federations", None, LIST),
+    ("POST", "/federations", {}, (401, 403, 400, 400, 403, 400, 400)),
+    ("GET", "/federations/{bay}", None, (401, *(404,) * 6)),
+    ("PATCH", "/federations/{bay}", [], (401, 403, 404, 404, 403, 404, 404)),
+    ("DELETE", "/federations/{bay}", None, (401, 403, 404, 404, 403, 404, 404)),
+    ("POST", "/certificates", {"cluster_uuid": "{bay}", "csr": csr()}, (401, 403, 201, 201, 403, 400, 201)),
+    ("GET", "/certificates/{bay}", None, READ),
+    ("PATCH", "/certificates/{bay}", None, wrote(202)),
     ("GET", "/operations", None, LIST),
     ("GET", "/operations/{operation}", None, READ),
 ]
@@ -47,6 +66,7 @@ for bays_, models_, key in (
         ("DELETE", f"/{bays_}/{{bay}}", None, wrote(204)),
         ("POST", f"/{bays_}/{{bay}}/actions/resize", RESIZE, wrote(202)),
         ("GET", f"/{models_}", None, LIST),
+        ("GET", f"/{models_}?all_projects=true", None, ADMINS),
         ("GET", f"/{models_}/detail", None, LIST),
         ("POST", f"/{models_}", {"coe": "demo", "image_id": "i"}, (401, 403, 201, 201, 403, 201, 201)),
         (
@@ -79,7 +99,14 @@ class RoleMatrixTests(BayCase):
         unused, model = self.a_model(), self.a_model()
         bay = self.a_bay(model=model)
         operation = Operation.objects.get(resource_id=bay.pk)
-        names = {"bay": bay.pk, "model": model.pk, "unused": unused.pk, "operation": operation.pk}
+        limited = Quota.objects.update_or_create(pk="limited", defaults={"hard_limit": 1})[0]
+        names: dict[str, Any] = {
+            "bay": bay.pk,
+            "model": model.pk,
+            "unused": unused.pk,
+            "operation": operation.pk,
+        }
+        names |= {"project": self.blue.pk, "limited": limited.pk}
         if isinstance(body, dict):
             body = {
                 key: value.format(**names) if isinstance(value, str) else value for key, value in body.items()

@@ -1,0 +1,61 @@
+"""Secrets at rest: sealed under the first secret of the setting CERTIFICATE_KEYS, unsealed under any of them.
+
+So a secret is replaced while nodes run: put the new one first on every node, seal everything anew
+(`manage.py reseal`), drop the old one.
+"""
+
+from __future__ import annotations
+
+import base64
+from functools import cache
+from typing import Final
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+
+_PURPOSE: Final = b"roadstead bays.sealing"  # the same secret gives another key elsewhere
+
+
+class Unreadable(Exception):
+    """What was sealed cannot be unsealed: its secret is not among CERTIFICATE_KEYS, or it was tampered with."""
+
+
+def seal(secret: bytes) -> bytes:
+    """Return the secret as it may be stored."""
+    return _boxes()[0].encrypt(secret)
+
+
+def unseal(sealed: bytes) -> bytes:
+    """Return what was sealed.
+
+    :raises Unreadable: no secret of this node unseals it.
+    """
+    try:
+        return MultiFernet(_boxes()).decrypt(sealed)
+    except InvalidToken as error:
+        raise Unreadable("no secret among CERTIFICATE_KEYS unseals it") from error
+
+
+def resealed(sealed: bytes) -> bytes | None:
+    """Return the same secret under the first of CERTIFICATE_KEYS; None if that is what seals it already.
+
+    :raises Unreadable: no secret of this node unseals it.
+    """
+    try:
+        _boxes()[0].decrypt(sealed)
+    except InvalidToken:
+        return seal(unseal(sealed))
+    return None
+
+
+def _boxes() -> list[Fernet]:
+    return [_box(secret) for secret in settings.CERTIFICATE_KEYS]
+
+
+@cache
+def _box(secret: str) -> Fernet:
+    """Return the box of a secret. It is kept: to derive it costs more than to use it."""
+    derived = HKDF(hashes.SHA256(), length=32, salt=None, info=_PURPOSE).derive(secret.encode())
+    return Fernet(base64.urlsafe_b64encode(derived))

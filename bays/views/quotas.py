@@ -89,7 +89,9 @@ class QuotaDetail(Conditional, BayView):
         body = validated(QuotaInput(data=request.data))
         if body.get("project_id") not in {None, project}:
             raise BadRequest("project_id: it is not the one in the path.")
-        quota = limits.change_quota(project, body.get("hard_limit", 1), expected=self.expected)
+        if "hard_limit" not in body:
+            raise BadRequest("hard_limit: this field is required.")
+        quota = limits.change_quota(project, body["hard_limit"], expected=self.expected)
         return self.show(quota, quota_document(quota), status=202)
 
     def delete(self, request: Request, project: str, resource: str) -> Response:  # noqa: ARG002

@@ -50,7 +50,8 @@ class Federations(BayView):
 
     def post(self, request: Request) -> NoReturn:
         """Refuse: Magnum accepts it, and never does it."""
-        del request
+        if not isinstance(request.data, dict):
+            raise BadRequest("The body must be an object.")
         raise BadRequest("Federations are not offered: Magnum has their routes, and nothing behind them.")
 
 

@@ -38,11 +38,20 @@ class BadInputCase(BayCase):
             ("POST", "/baymodels"),
             ("PATCH", f"/clustertemplates/{model}"),
             ("PATCH", f"/baymodels/{model}"),
+            ("POST", "/certificates"),
+            ("POST", "/federations"),
         )
         reads = [("GET", path) for path in self.lists]
         reads += [("GET", path) for _, path in self.takes_body if path.count("/") == 2]
         deletes = [("DELETE", path) for _, path in self.takes_body if path.count("/") == 2]
+        singles = ("certificates", "federations")
+        reads += [("GET", f"/{name}/{bay}") for name in singles] + [
+            ("GET", "/stats"),
+            ("GET", "/federations"),
+        ]
+        deletes += [("DELETE", f"/federations/{bay}"), ("PATCH", f"/federations/{bay}")]
         self.routes = [*reads, ("GET", f"/operations/{operation}"), *deletes, *self.takes_body]
+        self.routes += [("PATCH", f"/certificates/{bay}")]
         self.before = self.rows()
 
     def tearDown(self):

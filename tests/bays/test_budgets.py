@@ -19,6 +19,7 @@ from identity.models import Assignment, Project, Role, User
 from project import celery
 from tests import make
 from tests.bays.base import BASE, HEADER, LATEST, Statements
+from tests.bays.signing import csr
 from workers import bell
 
 app: Any = celery.app  # its connections are private
@@ -115,6 +116,19 @@ class BudgetTests(BudgetCase):
         bay = self.a_bay("CREATE_IN_PROGRESS")
         self.within(0, "GET", f"/clusters/{bay.pk}", expected=200)
         self.within(0, "GET", f"/operations/{bay.operation_id}", lookups=2, expected=200)
+
+    def test_certificates_quotas_and_counts_cost_little(self):
+        """An authority is made once in a bay's life, and never when the bay is accepted."""
+        bay = self.a_bay()
+        path = f"/certificates/{bay.pk}"
+        self.within(0, "GET", path, lookups=4, expected=200)
+        self.within(0, "GET", path, lookups=2, expected=200)
+        self.within(
+            0, "POST", "/certificates", {"cluster_uuid": str(bay.pk), "csr": csr()}, lookups=2, expected=201
+        )
+        self.within(2, "PATCH", path, lookups=2)
+        self.within(0, "GET", "/stats", expected=200)
+        self.within(0, "GET", f"/quotas/{self.project}/Cluster", expected=200)
 
     def test_a_bell_for_a_row_that_is_not_due_costs_one_statement(self):
         for bay in (self.a_bay(), self.a_bay("CREATE_IN_PROGRESS", watched=True)):

@@ -9,6 +9,7 @@ from django.test import override_settings
 
 from bays.models import Quota
 from tests.bays.base import BASE, BayCase
+from tests.bays.test_bad_requests import BAD_PATH, BAD_QUERY, RAW
 
 FIELDS = {"id", "project_id", "resource", "hard_limit", "created_at", "updated_at"}
 
@@ -131,6 +132,24 @@ class QuotaTests(QuotaCase):
             self.refused(self.get(path), 404, "one of Cluster")
             self.refused(self.delete(path, user="alice"), 404, "one of Cluster")
         self.assertEqual(self.rows(), before)
+
+    def test_bodies_that_are_none(self):
+        self.give()
+        before = self.rows()
+        for method, path in (("POST", "/quotas"), ("PATCH", self.path)):
+            for body in RAW:
+                self.refused(self.ask(method, path, body, user="alice"), 400)
+        self.assertEqual(self.rows(), before)
+
+    def test_strange_queries_and_paths(self):
+        for query in BAD_QUERY:
+            nowhere = query.startswith("marker") and "%00" not in query
+            self.refused(self.get(f"/quotas?{query}", user="alice"), 404 if nowhere else 400)
+        for ident in BAD_PATH:
+            for method in ("GET", "DELETE"):
+                answer = self.ask(method, f"/quotas/{ident}/Cluster", user="alice")
+                self.assertIn(answer.status_code, {200, 404} if method == "GET" else {404}, ident)
+                self.refused(self.ask(method, f"/quotas/{self.blue.pk}/{ident}", user="alice"), 404)
 
     def test_it_heeds_what_its_writer_has_seen_and_not_what_is_counted(self):
         self.give()

@@ -93,6 +93,8 @@ class CertificateRaceTests(RaceTestCase):
             self.assertIsNone(deleted)
             refused = [*raised(rotated, StateConflict), *raised(rotated, Conflict)]
             self.assertEqual(len(refused) + rotated.count(None), WIDTH, rotated)
+            replaced = Event.objects.filter(resource_id=bay.pk, event="rotate_ca").count()
+            self.assertEqual(Authority.objects.get(pk=bay.pk).generation, 1 + replaced)
             last = Event.objects.filter(resource_id=bay.pk).order_by("pk").last()
             assert last is not None
             self.assertEqual(

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from api.problems import Problem
 from api.requests import request_id_of
-from bays import actions
+from bays import actions, authorities
 from bays.models import Bay, BayModel, Quota
 from identity.callers import Caller
 from lifecycle.admin import HISTORY, LEASE, LeasedAdmin, ReadOnlyAdmin, StatusFilter
@@ -33,11 +33,20 @@ def _delete(request: HttpRequest, bay: Bay, _given: Given) -> None:
     actions.delete(_operator(request, bay), request_id_of(request), bay)
 
 
+def _rotate_ca(request: HttpRequest, bay: Bay, _given: Given) -> None:
+    authorities.rotate(_operator(request, bay), request_id_of(request), bay)
+
+
 REQUESTS = {
     "update": Button(
         _update, "Update", lambda bay: [Input("value", "Nodes", "number", bay.node_count, required=True)]
     ),
     "delete": Button(_delete, "Delete", confirm="Delete the bay and its stack?"),
+    "rotate_ca": Button(
+        _rotate_ca,
+        "Replace CA",
+        confirm="Replace the certificate authority? What the old one signed is void.",
+    ),
 }
 
 

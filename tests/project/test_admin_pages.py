@@ -14,7 +14,7 @@ from django.test import Client, TestCase
 from django_celery_beat.models import PeriodicTask
 
 from bays.admin import REQUESTS
-from bays.models import Bay, BayModel, Quota
+from bays.models import Authority, Bay, BayModel, Quota
 from bays.states import BAY
 from identity.models import Project, User
 from lifecycle import leases
@@ -133,13 +133,19 @@ class ButtonTests(AdminCase):
         return (client or self.client).post(f"/admin/bays/bay/{bay.pk}/request/{event}/", data, follow=True)
 
     def test_each_request_of_the_table_has_a_button_behind_it(self):
-        self.assertEqual(set(REQUESTS), set(BAY.requests))
+        self.assertEqual(set(REQUESTS), {*BAY.requests, *BAY.changes})
 
     def test_the_buttons_are_what_the_status_accepts(self):
         for status in BAY.statuses:
             bay = make.bay(status, model=self.model, name="b")
             buttons = BUTTON.findall(self.page(f"bays/bay/{bay.pk}/change/"))
             self.assertEqual(buttons, [request.event for request in BAY.offered(status)], status)
+
+    def test_the_authority_of_a_bay_is_replaced_in_the_operators_name(self):
+        bay = make.bay("CREATE_COMPLETE", model=self.model)
+        self.assertContains(self.press(bay, "rotate_ca"), "Accepted: rotate_ca bay1.")
+        self.assertEqual(Authority.objects.get(pk=bay.pk).generation, 2)
+        self.assertEqual(Operation.objects.get(action="rotate_ca").user_id, self.root.pk)
 
     def test_pressing_one_makes_the_request_in_the_operators_name(self):
         bay = make.bay("CREATE_COMPLETE", model=self.model)

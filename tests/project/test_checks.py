@@ -22,6 +22,9 @@ CONTRADICTIONS = (
     ("E006", {"CELERY_BROKER_TRANSPORT_OPTIONS": HOLD}),
     ("E007", {"RING_INTERVAL": 5.1, "LEASE": 5.0}),
     ("E008", {"STALL": 9.9, "LEASE": 5.0}),
+    ("E016", {"CERTIFICATE_KEYS": ["k" * 32, "k" * 31]}),
+    ("E017", {"CERTIFICATE_DAYS": 0}),
+    ("E017", {"CERTIFICATE_DAYS": 36_501}),
 )
 STORAGE_CONTRADICTIONS = (
     ("E012", {"SERVES": ["fast", "elsewhere"]}, "elsewhere"),

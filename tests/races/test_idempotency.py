@@ -30,6 +30,7 @@ token, body = sys.argv[1], sys.argv[2].encode()
 environ = {{
     "REQUEST_METHOD": "POST", "PATH_INFO": "{BASE}/clusters", "SERVER_NAME": "localhost", "SERVER_PORT": "80",
     "SERVER_PROTOCOL": "HTTP/1.1", "CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body)),
+    "HTTP_OPENSTACK_API_VERSION": "container-infra latest",
     "HTTP_X_AUTH_TOKEN": token, "HTTP_IDEMPOTENCY_KEY": "k", "wsgi.input": io.BytesIO(body),
     "wsgi.errors": sys.stderr, "wsgi.url_scheme": "http",
 }}

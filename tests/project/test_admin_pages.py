@@ -143,7 +143,7 @@ class ButtonTests(AdminCase):
 
     def test_the_authority_of_a_bay_is_replaced_in_the_operators_name(self):
         bay = make.bay("CREATE_COMPLETE", model=self.model)
-        self.assertContains(self.press(bay, "rotate_ca"), "Accepted: rotate_ca bay1.")
+        self.assertContains(self.press(bay, "rotate_ca"), "Accepted: replace ca bay1.")
         self.assertEqual(Authority.objects.get(pk=bay.pk).generation, 2)
         self.assertEqual(Operation.objects.get(action="rotate_ca").user_id, self.root.pk)
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.db import models
 
-from lifecycle.machine import GONE, Busy, Machine, Outcome, Request, WhenLost
+from lifecycle.machine import GONE, Busy, Change, Machine, Outcome, Request, WhenLost
 
 
 class Status(models.TextChoices):
@@ -44,6 +44,7 @@ BAY = Machine(
     },
     requests=[
         Request("update", CHANGEABLE, S.UPDATE_IN_PROGRESS),
+        Request("upgrade", CHANGEABLE, S.UPDATE_IN_PROGRESS),
         Request("delete", DELETABLE, S.DELETE_IN_PROGRESS),
     ],
     outcomes=[
@@ -54,4 +55,6 @@ BAY = Machine(
         Outcome("deleted", frozenset({S.DELETE_IN_PROGRESS}), GONE, succeeded=True),
         Outcome("delete_failed", frozenset({S.DELETE_IN_PROGRESS}), S.DELETE_FAILED, succeeded=False),
     ],
+    # How many nodes a group may have is our own word: Heat need not be asked.
+    changes=[Change("limit_nodegroup", CHANGEABLE, frozenset(), drawn=False)],
 )

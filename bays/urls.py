@@ -8,6 +8,7 @@ from bays.serializers import BAYS, CLUSTERS, Dialect
 from bays.views.baymodels import BayModelDetail, BayModels, BayModelsInDetail
 from bays.views.bays import BayDetail, Bays, BaysInDetail, Resize
 from bays.views.discovery import Contents, Versions
+from bays.views.nodegroups import NodeGroupDetail, NodeGroups, Upgrade
 from bays.views.operations import OperationDetail, Operations
 
 
@@ -21,6 +22,7 @@ def _routes(words: Dialect) -> list[URLPattern]:
             rf"^{words.bays}/(?P<ident>[^/]+)/actions/resize/?$",
             Resize.as_view(words=words),
         ),
+        re_path(rf"^{words.bays}/(?P<ident>[^/]+)/actions/upgrade/?$", Upgrade.as_view(words=words)),
         re_path(rf"^{words.baymodels}/?$", BayModels.as_view(words=words)),
         re_path(rf"^{words.baymodels}/detail/?$", BayModelsInDetail.as_view(words=words)),
         re_path(rf"^{words.baymodels}/{one}", BayModelDetail.as_view(words=words)),
@@ -30,6 +32,8 @@ def _routes(words: Dialect) -> list[URLPattern]:
 _version_1 = [
     *_routes(CLUSTERS),
     *_routes(BAYS),
+    re_path(r"^clusters/(?P<ident>[^/]+)/nodegroups/?$", NodeGroups.as_view()),
+    re_path(r"^clusters/(?P<ident>[^/]+)/nodegroups/(?P<group>[^/]+)/?$", NodeGroupDetail.as_view()),
     re_path(r"^operations/?$", Operations.as_view()),
     re_path(r"^operations/(?P<ident>[^/]+)/?$", OperationDetail.as_view()),
 ]

@@ -12,9 +12,13 @@ from bays import urls
 from bays.models import Bay
 from identity.models import Assignment, Role, User
 from lifecycle.models import Operation
+from tests import make
 from tests.bays.base import BASE, BayCase
 
 RESIZE = {"node_count": 2}
+LATEST = {"OpenStack-API-Version": "container-infra latest"}
+UPGRADE = {"cluster_template": "{model}"}
+BOUNDS = [{"op": "replace", "path": "/max_node_count", "value": 9}]
 PATCH_BAY = [{"op": "replace", "path": "/node_count", "value": 2}]
 PATCH_MODEL = [{"op": "replace", "path": "/name", "value": "renamed"}]
 # For nobody; then reader, member, admin of the project; then reader, member, admin of another one.
@@ -46,6 +50,7 @@ for bays_, models_, key in (
         ("PATCH", f"/{bays_}/{{bay}}", PATCH_BAY, wrote(202)),
         ("DELETE", f"/{bays_}/{{bay}}", None, wrote(204)),
         ("POST", f"/{bays_}/{{bay}}/actions/resize", RESIZE, wrote(202)),
+        ("POST", f"/{bays_}/{{bay}}/actions/upgrade", UPGRADE, wrote(202)),
         ("GET", f"/{models_}", None, LIST),
         ("GET", f"/{models_}/detail", None, LIST),
         ("POST", f"/{models_}", {"coe": "demo", "image_id": "i"}, (401, 403, 201, 201, 403, 201, 201)),
@@ -59,6 +64,13 @@ for bays_, models_, key in (
         ("PATCH", f"/{models_}/{{model}}", PATCH_MODEL, wrote(200)),
         ("DELETE", f"/{models_}/{{unused}}", None, wrote(204)),
     ]
+ROUTES += [
+    ("GET", "/clusters/{bay}/nodegroups", None, READ),
+    ("POST", "/clusters/{bay}/nodegroups", {"name": "green"}, wrote(202)),
+    ("GET", "/clusters/{bay}/nodegroups/{group}", None, READ),
+    ("PATCH", "/clusters/{bay}/nodegroups/{group}", BOUNDS, wrote(202)),
+    ("DELETE", "/clusters/{bay}/nodegroups/{group}", None, wrote(204)),
+]
 
 
 @override_settings(BAY_QUOTA=1000)
@@ -77,9 +89,11 @@ class RoleMatrixTests(BayCase):
     def answer_of(self, person, number, method, path, body):
         """Return the answer to this person on rows of their own making, so that no answer leans on another."""
         unused, model = self.a_model(), self.a_model()
-        bay = self.a_bay(model=model)
+        bay = self.a_bay(model=model, api_address="https://10.0.0.1:6443")
+        group = make.nodegroup(bay)
         operation = Operation.objects.get(resource_id=bay.pk)
         names = {"bay": bay.pk, "model": model.pk, "unused": unused.pk, "operation": operation.pk}
+        names["group"] = group.pk
         if isinstance(body, dict):
             body = {
                 key: value.format(**names) if isinstance(value, str) else value for key, value in body.items()
@@ -91,7 +105,7 @@ class RoleMatrixTests(BayCase):
             path.format(**names),
             b"" if body is None else json.dumps(body).encode(),
             content_type="application/json",
-            headers=self.as_user(person, where) if person else {},
+            headers={**LATEST, **(self.as_user(person, where) if person else {})},
         )
         return answer, bay
 

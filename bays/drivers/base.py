@@ -113,6 +113,10 @@ class Driver(Protocol):
     def serves(self) -> frozenset[tuple[str, str]]:
         """Return the pairs of (coe, server type) that this driver is for."""
 
+    @property
+    def node_types(self) -> frozenset[str]:
+        """Return the types of the resources of which there is one for each node, for counting those that are done."""
+
     def check(self, spec: BaySpec) -> None:
         """Refuse what the driver cannot give, before the request is accepted.
 

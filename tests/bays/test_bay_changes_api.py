@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from bays.models import Bay
 from bays.states import BAY
@@ -130,7 +131,7 @@ class ChangeTests(BayCase):
             ([None], "nodes_to_remove"),
             ([{}], "nodes_to_remove"),
         ):
-            body = {"node_count": 2, "nodes_to_remove": remove}
+            body: Any = {"node_count": 2, "nodes_to_remove": remove}
             with self.subTest(remove=remove):
                 self.refused(self.post(f"/clusters/{bay.pk}/actions/resize", body), 400, word)
         self.assertEqual(self.rows(), before)

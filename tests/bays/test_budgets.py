@@ -111,10 +111,10 @@ class BudgetTests(BudgetCase):
                 expected=200,
             )
 
-    def test_showing_costs_its_lookup_and_an_operation_its_events(self):
+    def test_showing_costs_its_lookup_and_an_operation_its_events_and_its_bay(self):
         bay = self.a_bay("CREATE_IN_PROGRESS")
         self.within(0, "GET", f"/clusters/{bay.pk}", expected=200)
-        self.within(0, "GET", f"/operations/{bay.operation_id}", lookups=2, expected=200)
+        self.within(0, "GET", f"/operations/{bay.operation_id}", lookups=3, expected=200)
 
     def test_a_bell_for_a_row_that_is_not_due_costs_one_statement(self):
         for bay in (self.a_bay(), self.a_bay("CREATE_IN_PROGRESS", watched=True)):

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
+from api.problems import BadRequest, Conflict
 from bays import actions, changing, grouping
 from bays.groups import find_group
 from bays.models import Bay, NodeGroup
@@ -132,10 +133,10 @@ class NodeGroupRaceTests(RaceTestCase):
 
             def end(bay: Bay = bay) -> None:
                 with transaction.atomic():
-                    Bay.objects.filter(pk=bay.pk)._raw_delete("default")  # type: ignore[attr-defined]
+                    Bay.objects.filter(pk=bay.pk)._raw_delete("default")
                     ENDS["deleted"](bay, bay)
 
-            racers = [partial(grouping.create_group, self.caller, "", stale, {"name": "g"}), end]
+            racers: list[Any] = [partial(grouping.create_group, self.caller, "", stale, {"name": "g"}), end]
             made, ended = self.race(*racers)
             if isinstance(made, Missing):
                 self.assertFalse(Bay.objects.filter(pk=bay.pk).exists())
@@ -170,3 +171,36 @@ class NodeGroupRaceTests(RaceTestCase):
             resized = (group.status, group.node_count) == ("UPDATE_IN_PROGRESS", 5)
             removed = (group.status, group.node_count) == ("DELETE_IN_PROGRESS", 2)
             self.assertTrue(resized or removed, results)
+
+
+class StaleTests(RaceTestCase):
+    """A request that was decided on a bay as it was, written when whole changes have come and gone meanwhile."""
+
+    def setUp(self) -> None:
+        self.caller = make.caller()
+        nodes = {"default-worker": [{"id": "a", "name": "0", "address": "10.0.0.0"}]}
+        self.bay = make.bay(Status.UPDATE_COMPLETE, node_count=3, nodes=nodes)
+        self.stale = Bay.objects.select_related("baymodel").get(pk=self.bay.pk)
+
+    def meanwhile(self, **columns: object) -> None:
+        Bay.objects.filter(pk=self.bay.pk).update(**columns)
+
+    def test_an_upgrade_that_was_decided_on_an_older_bay_is_refused(self) -> None:
+        model = make.baymodel(name="newer", labels={"b": "2"})
+        self.meanwhile(labels={"a": "1"})
+        with self.assertRaisesMessage(Conflict, "changed by another request"):
+            changing.upgrade(self.caller, "", self.stale, str(model.pk), sent={})
+        row = Bay.objects.get(pk=self.bay.pk)
+        self.assertEqual((row.status, row.labels), (Status.UPDATE_COMPLETE, {"a": "1"}))
+
+    def test_nodes_that_were_named_on_an_older_bay_are_not_removed(self) -> None:
+        self.meanwhile(nodes={"default-worker": [{"id": "a", "name": "7", "address": "10.0.0.0"}]})
+        with self.assertRaisesMessage(Conflict, "changed by another request"):
+            changing.resize(self.caller, "", self.stale, 2, sent={}, remove=["a"])
+        self.assertEqual(Bay.objects.get(pk=self.bay.pk).change, {})
+
+    def test_bounds_that_came_meanwhile_are_heeded(self) -> None:
+        self.meanwhile(max_node_count=4)
+        with self.assertRaisesMessage(BadRequest, "max_node_count = 4"):
+            changing.resize(self.caller, "", self.stale, 9, sent={})
+        self.assertEqual(Bay.objects.get(pk=self.bay.pk).node_count, 3)

@@ -32,6 +32,7 @@ class DemoDriver:
 
     name = "demo"
     serves = frozenset({("demo", "vm")})
+    node_types = frozenset({"node.yaml"})
 
     def __init__(self) -> None:
         """Read the templates once; they never change while the process lives."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from django.db.models.functions import Now
 
@@ -29,7 +30,7 @@ class ProgressTests(HeatSyncCase):
         Cursor.objects.filter(pk=PROGRESS).update(after=FIRST, not_before=Now())
         return progress.observe_progress()
 
-    def waiting_for_nodes(self, **over) -> Bay:
+    def waiting_for_nodes(self, **over) -> Any:
         """Return a bay that waits for a stack of the driver's."""
         bay = self.waiting(None, sent_at=Now() - AGO)
         stack_id = self.heat.create(replace(make_request(make_spec(**over)), name=stack_name(bay)))

@@ -241,15 +241,13 @@ def failure(bay: Bay) -> dict[str, str | None] | None:
 
 
 def progress(bay: Bay) -> dict[str, int | None] | None:
-    """Return how many nodes of all are done; None for a bay at rest. Ours."""
-    if bay.status not in BAY.busy:
+    """Return how many nodes of all are done; None for a bay that is at rest, or on its way out. Ours."""
+    if bay.status not in {Status.CREATE_IN_PROGRESS, Status.UPDATE_IN_PROGRESS}:
         return None
-    of = (
-        0
-        if bay.status == Status.DELETE_IN_PROGRESS
-        else bay.node_count + bay.further_nodes + bay.master_count
-    )
-    return {"nodes_done": bay.nodes_done, "nodes": of}
+    return {
+        "nodes_done": bay.nodes_done,
+        "nodes": bay.node_count + bay.further_nodes + bay.master_count,
+    }
 
 
 MODEL_FIELDS = tuple(BayModelInput().fields)

@@ -199,6 +199,14 @@ class StaleTests(RaceTestCase):
             changing.resize(self.caller, "", self.stale, 2, sent={}, remove=["a"])
         self.assertEqual(Bay.objects.get(pk=self.bay.pk).change, {})
 
+    def test_nodes_that_came_meanwhile_are_counted(self) -> None:
+        self.meanwhile(node_count=9)
+        with self.assertRaisesMessage(Conflict, "node_count (9)"):
+            grouping.limit_group(
+                self.caller, "", find_group(self.stale, "default-worker"), {"max_node_count": 5}
+            )
+        self.assertIsNone(Bay.objects.get(pk=self.bay.pk).max_node_count)
+
     def test_bounds_that_came_meanwhile_are_heeded(self) -> None:
         self.meanwhile(max_node_count=4)
         with self.assertRaisesMessage(BadRequest, "max_node_count = 4"):

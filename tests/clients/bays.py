@@ -85,10 +85,9 @@ class Bays(Part):
         self.assertEqual(ended, {("create", "COMPLETE"), ("update", "COMPLETE"), ("delete", "COMPLETE")})
 
     def test_the_life_of_node_groups_and_an_upgrade(self):
-        self.told(
-            "coe cluster template create grouped --coe demo --image i1 --external-network public --labels boot_seconds=0"
-        )
-        newer = "--coe demo --image i2 --external-network public --labels boot_seconds=0,kube_tag=v2"
+        of = "--coe demo --external-network public"
+        self.told(f"coe cluster template create grouped {of} --image i1 --labels boot_seconds=0")
+        newer = f"{of} --image i2 --labels boot_seconds=0,kube_tag=v2"
         newer_id = self.told(f"coe cluster template create newer {newer}")["uuid"]
         self.typed("coe cluster create wide --cluster-template grouped --node-count 2")
         bay_id = str(Bay.objects.get(name="wide").pk)
@@ -103,7 +102,8 @@ class Bays(Part):
         self.assertEqual((shown["status"], shown["node_count"], shown["role"]), ("CREATE_COMPLETE", 1, "gpu"))
         self.assertEqual(len(shown["node_addresses"]), 1)
         self.assertEqual(self.told("coe cluster show wide")["node_count"], 3)
-        self.typed("coe nodegroup update wide blue replace max_node_count=2")
+        said = self.typed("coe nodegroup update wide blue --max-nodes 2")
+        self.assertIn("Request to update nodegroup", said)
         self.assertEqual(self.told("coe nodegroup show wide blue")["max_node_count"], 2)
         self.complains("coe cluster resize wide --nodegroup blue 3", of="outside the allowed range")
 

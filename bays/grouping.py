@@ -7,7 +7,7 @@ a bay and to its groups at the same moment, its end included, one goes first.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -52,15 +52,15 @@ def create_group(by: Caller, request_id: str, bay: Bay, values: Mapping[str, Any
         raise Conflict("The bay's API address is not available yet.")
     with transaction.atomic():
         won = _win(by, request_id, bay, {"nodegroup": row.name, "create": given})
-        there = set(won.nodegroups.values_list("name", flat=True)) | {DEFAULT_WORKER, DEFAULT_MASTER}
+        rows = list(won.nodegroups.all())
+        there = {group.name for group in rows} | {DEFAULT_WORKER, DEFAULT_MASTER}
         if row.name in there:
             raise Conflict(f"The bay has a node group {row.name} already.")
         if len(there) >= MOST_GROUPS:
             raise Conflict(f"The bay has {len(there)} node groups, and may have no more.")
-        row.bay = won
+        _check_all(won, [*rows, row])
         row.save(force_insert=True)
-        _check_all(won)
-        row.refresh_from_db()
+        row.refresh_from_db(fields=["created_at"])
     return further(won, row)
 
 
@@ -89,10 +89,10 @@ def resize_group(
         )
     with transaction.atomic():
         won = _win(by, request_id, group.bay, sent, expected=expected, remove={group.name: remove})
-        row = _found(won, group)
+        row, rows = _found(won, group)
         check_bounds(row.name, node_count, row.min_node_count, row.max_node_count)
         _write(row, node_count=node_count)
-        _check_all(won)
+        _check_all(won, rows)
     return won
 
 
@@ -123,9 +123,9 @@ def upgrade_group(
     with transaction.atomic():
         batch = {} if max_batch_size is None else {BATCH: max_batch_size}
         won = _win(by, request_id, bay, sent, event="upgrade", expected=expected, change=batch)
-        row = _found(won, group)
+        row, rows = _found(won, group)
         _write(row, image_id=model.image_id, labels={**row.labels, **model.labels})
-        _check_all(won)
+        _check_all(won, rows)
     return won
 
 
@@ -155,9 +155,10 @@ def limit_group(
             )
     with transaction.atomic():
         won = requests.change(bay, "limit_nodegroup", asked, name=bay.name)
-        row = _found(won, group, expected)
+        row, _ = _found(won, group, expected)
         fits(row)
         _save(row, **bounds)
+        row.refresh_from_db(fields=["updated_at"])
     return further(won, row)
 
 
@@ -172,7 +173,7 @@ def delete_group(by: Caller, request_id: str, group: Group, *, expected: Expecte
         raise BadRequest("Deleting a default node group is not supported.")
     with transaction.atomic():
         won = _win(by, request_id, group.bay, {"nodegroup": group.name, "delete": True})
-        row = _found(won, group, expected, leaving=True)
+        row, _ = _found(won, group, expected, leaving=True)
         _save(row, status=Status.DELETE_IN_PROGRESS, status_reason="")
 
 
@@ -207,16 +208,18 @@ def _win(
     return won
 
 
-def _found(bay: Bay, group: Group, expected: Expected = ANY, *, leaving: bool = False) -> NodeGroup:
-    """Return the group's row as it is now that the bay's is ours."""
-    row = NodeGroup.objects.filter(pk=group.id, bay=bay).first()
+def _found(
+    bay: Bay, group: Group, expected: Expected = ANY, *, leaving: bool = False
+) -> tuple[NodeGroup, list[NodeGroup]]:
+    """Return the group's row, and all rows of its bay, as they are now that the bay's is ours."""
+    rows = list(bay.nodegroups.all())
+    row = next((row for row in rows if row.pk == group.id), None)
     if row is None:
         raise NotFound(f"The node group {group.name} could not be found.")
     expected.check(row)
     if row.status in LEAVING and not leaving:
         raise Conflict(f"The node group {group.name} is being removed: its status is {row.status}.")
-    row.bay = bay
-    return row
+    return row, rows
 
 
 def _write(row: NodeGroup, **values: object) -> None:
@@ -226,16 +229,14 @@ def _write(row: NodeGroup, **values: object) -> None:
     _save(row, **values, status=status, status_reason="")
 
 
-def _save(row: NodeGroup, **values: object) -> None:
+def _save(row: NodeGroup, **values: Any) -> None:
     for name, value in values.items():
         setattr(row, name, value)
-    row.updated_at = Now()
-    row.save(update_fields=[*values, "updated_at"])
-    row.refresh_from_db(fields=["updated_at"])
+    NodeGroup.objects.filter(pk=row.pk).update(**values, updated_at=Now())
 
 
-def _check_all(bay: Bay) -> None:
-    actions.check(spec_of(bay, bay.nodegroups.staying()))
+def _check_all(bay: Bay, rows: Iterable[NodeGroup]) -> None:
+    actions.check(spec_of(bay, [row for row in rows if row.status not in LEAVING]))
 
 
 def _check_counts(name: str, count: int, least: int, most: int | None) -> None:

@@ -17,11 +17,12 @@ from django.db.models import F, Model, Q, QuerySet
 from api.problems import BadRequest, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rest_framework.request import Request
 
 M = TypeVar("M", bound=Model)
+R = TypeVar("R")
 Order = list[tuple[str, bool]]  # column, descending
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _MAX_OFFSET: Final = 2**31 - 1
@@ -29,10 +30,10 @@ _DIRECTIONS: Final = ("asc", "desc")
 
 
 @dataclass(frozen=True)
-class Page(Generic[M]):
+class Page(Generic[R]):
     """The rows of one page, and the absolute URL of the next one if there is one."""
 
-    rows: list[M]
+    rows: list[R]
     next: str | None
 
     @property
@@ -77,6 +78,34 @@ def paginate(
     by = _column(sort_keys, key, request.query_params.get("sort_dir", "asc"))
     wanted = _Wanted(limit, _total([by], [("pk", by[1])]))
     return _page(request, queryset, wanted, marker, markers)
+
+
+def page_of(
+    request: Request, rows: Sequence[R], *, sort_keys: Mapping[str, str], default: str, marker: str
+) -> Page[R]:
+    """Return the page, as `paginate` does, of a few rows that are here already; ties stay in their order.
+
+    :raises BadRequest: a parameter is none of the allowed ones.
+    :raises NotFound: the marker is none of these rows.
+    """
+    limit = _limit(request)
+    if limit == 0:
+        raise BadRequest("limit must be a whole number greater than zero.")
+    key = request.query_params.get("sort_key", default)
+    column, descending = _column(sort_keys, key, request.query_params.get("sort_dir", "asc"))
+    rows = sorted(rows, key=lambda row: getattr(row, column), reverse=descending)
+    after = request.query_params.get("marker")
+    if after:
+        places = [place for place, row in enumerate(rows) if str(getattr(row, marker)) == after]
+        if not places:
+            raise NotFound(f"The marker {after[:64]} could not be found.")
+        rows = rows[places[0] + 1 :]
+    if len(rows) <= limit:
+        return Page(list(rows), None)
+    query = request.query_params.copy()
+    query["marker"] = str(getattr(rows[limit - 1], marker))
+    query["limit"] = str(limit)
+    return Page(list(rows[:limit]), request.build_absolute_uri(f"{request.path}?{query.urlencode()}"))
 
 
 def paginate_by_sort(

@@ -72,7 +72,7 @@ def _create_at_once(by: Caller, asked: Asked, wish: Wish) -> Bay | None:
     if _step_by_step.get(by.project):
         return None
     bay = _bay_of(by, _baymodel_lately(by, wish.baymodel), wish)
-    _check(spec_of(bay))
+    check(spec_of(bay))
     provided = [unchanged(bay.baymodel), Quota.reservation(by.project)]
     try:
         requests.birth(bay, "create", asked, name=bay.name, deadline=bay.deadline, provided=provided)
@@ -87,39 +87,12 @@ def _create_step_by_step(by: Caller, asked: Asked, wish: Wish) -> Bay:
     """Accept a bay, or say what is missing."""
     with transaction.atomic():
         bay = _bay_of(by, _baymodel_for(_baymodels(by, wish.baymodel)[:2].kept(), wish.baymodel), wish)
-        _check(spec_of(bay))
+        check(spec_of(bay))
         if not Quota.reserve(by.project):
             raise OverQuota(Quota.objects.get(pk=by.project).told)
         requests.birth(bay, "create", asked, name=bay.name, deadline=bay.deadline)
         bell.ring_on_commit(advance_bay, bay)
     return bay
-
-
-def resize(
-    by: Caller,
-    request_id: str,
-    bay: Bay,
-    node_count: int,
-    *,
-    sent: Mapping[str, object],
-    expected: Expected = ANY,
-) -> Bay:
-    """Accept another number of nodes.
-
-    :raises StateConflict: the bay's status does not allow an update.
-    :raises BadRequest: the driver cannot give that many.
-    :raises PreconditionFailed: the bay is not as expected.
-    """
-    bay.node_count = node_count
-    _check(spec_of(bay))
-    asked = Asked(by.user_id, bay.project_id, request_id, dict(sent))
-    values = {"node_count": node_count}
-    with expected.of(bay) as guards:
-        won = requests.request(
-            bay, "update", asked, name=bay.name, deadline=bay.deadline, values=values, **guards
-        )
-    bell.ring_on_commit(advance_bay, won)
-    return won
 
 
 def delete(by: Caller, request_id: str, bay: Bay, *, expected: Expected = ANY) -> Bay:
@@ -135,13 +108,17 @@ def delete(by: Caller, request_id: str, bay: Bay, *, expected: Expected = ANY) -
     return won
 
 
-def find_bay(by: Caller, ident: str) -> Bay:
+def find_bay(by: Caller, ident: str, *, counted: bool = False) -> Bay:
     """Return the bay with this id or name, of the caller's project; an admin's id finds any project's.
+
+    `counted` adds how many nodes its further groups have.
 
     :raises NotFound: there is none that the caller may see.
     :raises Conflict: more than one bears the name.
     """
     bays = Bay.objects.select_related("baymodel").called(ident)
+    if counted:
+        bays = bays.counted()
     if not (by.is_admin and _is_id(ident)):
         bays = bays.of_project(by.project)
     return _only(list(bays[:2]), "bay", ident)
@@ -178,6 +155,15 @@ def _baymodel_for(found: Iterable[BayModel], ident: str) -> BayModel:
         return _only(list(found), "baymodel", ident)
     except NotFound as unknown:
         raise BadRequest(unknown.message) from unknown
+
+
+def baymodel_kept(by: Caller, ident: str) -> BayModel:
+    """Return the baymodel with this id or name, which until the end of the transaction stays as it is.
+
+    :raises NotFound: there is none that the caller may see.
+    :raises Conflict: more than one bears the name.
+    """
+    return _only(list(_baymodels(by, ident)[:2].kept()), "baymodel", ident)
 
 
 def _only(found: list[M], kind: str, ident: str) -> M:
@@ -277,7 +263,11 @@ def _bay_of(by: Caller, model: BayModel, wish: Wish) -> Bay:
     )
 
 
-def _check(spec: BaySpec) -> None:
+def check(spec: BaySpec) -> None:
+    """Refuse what the driver cannot give.
+
+    :raises BadRequest: a field is wrong for it, or there is no driver.
+    """
     try:
         driver_for(spec.coe, spec.server_type).check(spec)
     except InvalidSpec as invalid:

@@ -10,8 +10,8 @@ from django.http import HttpRequest
 
 from api.problems import Problem
 from api.requests import request_id_of
-from bays import actions, authorities
-from bays.models import Bay, BayModel, Quota
+from bays import actions, authorities, changing
+from bays.models import Bay, BayModel, NodeGroup, Quota
 from identity.callers import Caller
 from lifecycle.admin import HISTORY, LEASE, LeasedAdmin, ReadOnlyAdmin, StatusFilter
 from lifecycle.buttons import Button, Given, Input, whole
@@ -26,7 +26,13 @@ def _operator(request: HttpRequest, bay: Bay) -> Caller:
 def _update(request: HttpRequest, bay: Bay, given: Given) -> None:
     count = whole(given, "value", "The number of nodes", 0, 1000)
     by = _operator(request, bay)
-    actions.resize(by, request_id_of(request), bay, count, sent={"node_count": count})
+    changing.resize(by, request_id_of(request), bay, count, sent={"node_count": count})
+
+
+def _upgrade(request: HttpRequest, bay: Bay, given: Given) -> None:
+    ident = given.get("value", "").strip()
+    by = _operator(request, bay)
+    changing.upgrade(by, request_id_of(request), bay, ident, sent={"cluster_template": ident})
 
 
 def _delete(request: HttpRequest, bay: Bay, _given: Given) -> None:
@@ -40,6 +46,9 @@ def _rotate_ca(request: HttpRequest, bay: Bay, _given: Given) -> None:
 REQUESTS = {
     "update": Button(
         _update, "Update", lambda bay: [Input("value", "Nodes", "number", bay.node_count, required=True)]
+    ),
+    "upgrade": Button(
+        _upgrade, "Upgrade", lambda bay: [Input("value", "To baymodel", value=bay.baymodel_id, required=True)]
     ),
     "delete": Button(_delete, "Delete", confirm="Delete the bay and its stack?"),
     "rotate_ca": Button(
@@ -125,6 +134,14 @@ class BayModelAdmin(ReadOnlyAdmin):
     @admin.display(description="id", ordering="id")
     def ident(self, model: BayModel) -> str:
         return short(model.pk)
+
+
+@admin.register(NodeGroup)
+class NodeGroupAdmin(ReadOnlyAdmin):
+    list_display = ["name", "bay", "role", "node_count", "min_node_count", "max_node_count", "status"]
+    list_select_related = ["bay"]
+    search_fields = ["name", "id", "bay__id", "bay__name"]
+    ordering = ["bay", "name"]
 
 
 @admin.register(Quota)

@@ -8,18 +8,22 @@ which is an observation and which the synchronizer writes.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Func, Q, Value
+from django.db.models import F, Func, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Now
 from django.db.models.query import RawQuerySet
 
+from bays.nodegroups import NodeGroup
 from bays.states import BAY, Health
 from lifecycle.models import Leased, guards, indexes
 from lifecycle.swap import Given, Part, Swap, rows_of
+
+__all__ = ["Bay", "BayModel", "BayModelQuerySet", "NodeGroup", "Quota", "unchanged"]
 
 M = TypeVar("M", bound=models.Model)
 
@@ -114,11 +118,22 @@ class BayQuerySet(Named["Bay"]):
     def of_project(self, project_id: str) -> Self:
         return self.filter(project_id=project_id)
 
+    def counted(self) -> Self:
+        """These bays, with how many nodes their further groups have."""
+        groups = NodeGroup.objects.filter(bay=OuterRef("pk")).order_by().values("bay")
+        total = groups.annotate(total=Sum("node_count")).values("total")
+        return self.annotate(further_nodes=Coalesce(Subquery(total), 0))
+
+
+_NOTHING = Value({}, models.JSONField())
+
 
 class Bay(Leased):
     """A container cluster: one Heat stack."""
 
     machine = BAY
+    resting: ClassVar[Mapping[str, object]] = {"change": {}, "nodes_done": None}
+    further_nodes = 0  # those of its further node groups, where `counted` was asked for
 
     project_id = models.CharField(max_length=64)
     user_id = models.CharField(max_length=64)
@@ -128,6 +143,8 @@ class Bay(Leased):
     flavor_id = models.CharField(max_length=255, null=True, blank=True)
     master_flavor_id = models.CharField(max_length=255, null=True, blank=True)
     node_count = models.IntegerField(default=1)
+    min_node_count = models.IntegerField(default=0, db_default=0)  # of the default workers, as node_count is
+    max_node_count = models.IntegerField(null=True, blank=True)
     master_count = models.IntegerField(default=1)
     docker_volume_size = models.IntegerField(null=True, blank=True)
     labels = models.JSONField(default=dict, blank=True)
@@ -142,10 +159,16 @@ class Bay(Leased):
     sent_for = models.UUIDField(null=True, blank=True)  # the operation
     sent_at = models.DateTimeField(null=True, blank=True)
     sends = models.IntegerField(default=0)
+    # What the driver must know of the change under way beside what the bay should be: nodes to remove, size of a batch.
+    change = models.JSONField(default=dict, blank=True, db_default=_NOTHING)
     # What the stack said when it was last complete.
     api_address = models.CharField(max_length=1024, null=True, blank=True)
     node_addresses = models.JSONField(default=list, blank=True)
     master_addresses = models.JSONField(default=list, blank=True)
+    nodes = models.JSONField(
+        default=dict, blank=True, db_default=_NOTHING
+    )  # by node group: id, name and address
+    nodes_done = models.IntegerField(null=True, blank=True)  # as last seen, of the change under way
     coe_version = models.CharField(max_length=255, null=True, blank=True)
     container_version = models.CharField(max_length=255, null=True, blank=True)
     health_status = models.CharField(max_length=16, choices=Health.choices, default=Health.UNKNOWN)

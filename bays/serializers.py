@@ -6,6 +6,7 @@ The rows are the same; the dialects differ in a few names.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from rest_framework import serializers
 
 from api.fields import Boolean, Integer, Labels, Reference, StrictSerializer, Text
 from bays.models import Bay, BayModel
+from bays.reasons import understood
+from bays.states import BAY, Health, Status
 
 NAME = r"^[a-zA-Z][a-zA-Z0-9_.-]*\Z"
 MAX_NODES = 1000  # resources in a Heat stack, by Heat's own default
@@ -77,6 +80,16 @@ class BayInput(StrictSerializer):
         nodes = Integer(min_value=words.least_nodes, max_value=MAX_NODES, required=False)
         model = Text(max_length=255, source="baymodel")
         return {**super().get_fields(), words.model_id: model, words.timeout: timeout, "node_count": nodes}
+
+
+class HealthInput(StrictSerializer):
+    """What an observer says of a bay's health."""
+
+    health_status = serializers.ChoiceField(Health.values, required=False)
+    health_status_reason = Labels(required=False, allow_null=True)
+
+    def validate_health_status_reason(self, value: dict[str, str] | None) -> dict[str, str]:
+        return value or {}
 
 
 class ResizeInput(StrictSerializer):
@@ -178,6 +191,15 @@ def links(base: str, collection: str, ident: object) -> list[dict[str, str]]:
     ]
 
 
+def labels_differences(parent: Mapping[str, str], own: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return how labels differ from those that they were made from: Magnum's three fields."""
+    return {
+        "labels_overridden": {key: parent[key] for key in parent if key in own and own[key] != parent[key]},
+        "labels_added": {key: own[key] for key in own if key not in parent},
+        "labels_skipped": {key: parent[key] for key in parent if key not in own},
+    }
+
+
 def bay_summary(bay: Bay, words: Dialect, base: str) -> dict[str, Any]:
     """Return a bay as lists show it."""
     return {
@@ -187,7 +209,7 @@ def bay_summary(bay: Bay, words: Dialect, base: str) -> dict[str, Any]:
         "keypair": bay.keypair,
         "docker_volume_size": bay.docker_volume_size,
         "labels": bay.labels,
-        "node_count": bay.node_count,
+        "node_count": bay.node_count + bay.further_nodes,
         "master_count": bay.master_count,
         "flavor_id": bay.flavor_id,
         "master_flavor_id": bay.master_flavor_id,
@@ -203,6 +225,9 @@ def bay_detail(bay: Bay, words: Dialect, base: str) -> dict[str, Any]:
     """Return a bay as it is shown by itself."""
     detail = bay_summary(bay, words, base) | {
         "status_reason": bay.status_reason or None,
+        **labels_differences(bay.baymodel.labels, bay.labels),
+        "progress": progress(bay),
+        "failure": failure(bay),
         "health_status_reason": bay.health_status_reason,
         "discovery_url": bay.discovery_url,
         "api_address": bay.api_address,
@@ -222,6 +247,24 @@ def bay_detail(bay: Bay, words: Dialect, base: str) -> dict[str, Any]:
     if bay.status.endswith("_FAILED"):
         detail["faults"] = {"default-worker": bay.status_reason}
     return detail
+
+
+def failure(bay: Bay) -> dict[str, str | None] | None:
+    """Return what did not work and what to do next; None while all is well. Ours, beside Magnum's `status_reason`."""
+    if not (bay.status.endswith("_FAILED") or bay.status in BAY.busy):
+        return None
+    reason = understood(bay.status_reason)
+    return reason.document if reason else None
+
+
+def progress(bay: Bay) -> dict[str, int | None] | None:
+    """Return how many nodes of all are done; None for a bay that is at rest, or on its way out. Ours."""
+    if bay.status not in {Status.CREATE_IN_PROGRESS, Status.UPDATE_IN_PROGRESS}:
+        return None
+    return {
+        "nodes_done": bay.nodes_done,
+        "nodes": bay.node_count + bay.further_nodes + bay.master_count,
+    }
 
 
 MODEL_FIELDS = tuple(BayModelInput().fields)

@@ -6,19 +6,21 @@ Names and tags are made from ids, so that whoever takes over finds what the one 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from django.conf import settings
 from django.db import connection
 
 from bays.drivers import driver_for
-from bays.drivers.base import BaySpec
-from bays.models import Bay
+from bays.drivers.base import BaySpec, GroupSpec
+from bays.models import Bay, NodeGroup
+from bays.states import Status
 from clouds.errors import NotFound
 from clouds.heat import Heat, Stack, StackRequest, connect
 from lifecycle import local
 
+REMOVE, BATCH = "remove", "max_batch_size"  # in Bay.change
 OWNER_TAG = "roadstead"  # on every stack of ours
 BAY_TAG = "roadstead-bay-"  # and the bay's id
 OPERATION_TAG = "roadstead-op-"  # and the id of the operation that last made or changed it
@@ -53,8 +55,8 @@ def _leased() -> None:
     local.require_lease()
 
 
-def spec_of(bay: Bay) -> BaySpec:
-    """Return what the bay should be, for its driver."""
+def spec_of(bay: Bay, groups: Iterable[NodeGroup] = ()) -> BaySpec:
+    """Return what the bay should be, for its driver, with these further node groups."""
     model = bay.baymodel
     return BaySpec(
         id=bay.pk,
@@ -71,12 +73,34 @@ def spec_of(bay: Bay) -> BaySpec:
         docker_volume_size=bay.docker_volume_size,
         discovery_url=bay.discovery_url,
         create_timeout=bay.create_timeout,
+        groups=tuple(group_spec_of(group) for group in groups),
+        remove=bay.change.get(REMOVE, {}),
+        max_batch_size=bay.change.get(BATCH),
+    )
+
+
+def group_spec_of(group: NodeGroup) -> GroupSpec:
+    return GroupSpec(
+        id=group.pk,
+        name=group.name,
+        node_count=group.node_count,
+        role=group.role,
+        labels=group.labels,
+        image_id=group.image_id,
+        flavor_id=group.flavor_id,
+        docker_volume_size=group.docker_volume_size,
     )
 
 
 def request_for(bay: Bay) -> StackRequest:
     """Return the stack that is this bay, marked with the operation that asks for it."""
-    spec = spec_of(bay)
+    # A bay has further groups only once it has been created.
+    groups = (
+        ()
+        if bay.status == Status.CREATE_IN_PROGRESS
+        else bay.nodegroups.staying().order_by("created_at", "pk")
+    )
+    spec = spec_of(bay, groups)
     made = driver_for(spec.coe, spec.server_type).template(spec)
     return StackRequest(
         name=stack_name(bay),

@@ -44,6 +44,7 @@ BAY = Machine(
     },
     requests=[
         Request("update", CHANGEABLE, S.UPDATE_IN_PROGRESS),
+        Request("upgrade", CHANGEABLE, S.UPDATE_IN_PROGRESS),
         Request("delete", DELETABLE, S.DELETE_IN_PROGRESS),
     ],
     outcomes=[
@@ -54,5 +55,9 @@ BAY = Machine(
         Outcome("deleted", frozenset({S.DELETE_IN_PROGRESS}), GONE, succeeded=True),
         Outcome("delete_failed", frozenset({S.DELETE_IN_PROGRESS}), S.DELETE_FAILED, succeeded=False),
     ],
-    changes=[Change("rotate_ca", frozenset({S.CREATE_COMPLETE, S.UPDATE_COMPLETE}), frozenset())],
+    changes=[
+        Change("rotate_ca", frozenset({S.CREATE_COMPLETE, S.UPDATE_COMPLETE}), frozenset()),
+        # How many nodes a group may have is our own word: Heat need not be asked.
+        Change("limit_nodegroup", CHANGEABLE, frozenset(), drawn=False),
+    ],
 )

@@ -7,12 +7,14 @@ look; what is about to be asked of Heat is in the row first; names and tags in H
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 
 from django.conf import settings
 from django.db.models import F, Value
 from django.db.models.functions import Now
 
+from bays import reasons
 from bays.drivers import driver_for
 from bays.drivers.base import InvalidOutputs, InvalidSpec
 from bays.models import Bay
@@ -36,11 +38,11 @@ def _step(act: Callable[[Held[Bay], Heat], StepOutcome]) -> Step:
         try:
             return act(held, leased_heat())
         except Rejected as refused:
-            return Failed(f"Heat refused: {refused.reason}")
+            return Failed(reasons.refused(refused.reason))
         except (InvalidSpec, InvalidOutputs) as invalid:
             return Failed(invalid.reason)
         except CloudError as silent:
-            return Retry(f"Heat: {silent.reason}")
+            return Retry(reasons.silent(silent.reason))
 
     return step
 
@@ -64,7 +66,7 @@ def create(held: Held[Bay], heat: Heat) -> StepOutcome:
     except (
         Rejected
     ) as refused:  # this call was, so nothing was done; a refused look would say nothing of an earlier one
-        return Failed(f"Heat refused: {refused.reason}", {"sent_at": None})
+        return Failed(reasons.refused(refused.reason), {"sent_at": None})
     except Unavailable as down:
         return _not_sent(down)
 
@@ -75,7 +77,7 @@ def update(held: Held[Bay], heat: Heat) -> StepOutcome:
     bay = held.row
     stack = stack_of(heat, bay)
     if stack is None:
-        return Failed(_missing(bay))
+        return Failed(reasons.missing(bay.stack_id))
     if operation_tag(bay) in stack.tags and stack.action == "UPDATE":
         # Heat stores state and tags apart: a state read together with the new tag may still be the old one.
         return _conclude(held, heat, show(heat, stack.id), "updated")
@@ -120,7 +122,7 @@ def _conclude(held: Held[Bay], heat: Heat, stack: Stack | None, event: str) -> S
     """Turn the state of the bay's stack into the outcome of a create or an update."""
     bay = held.row
     if stack is None or stack.action == "DELETE":
-        return Failed(_missing(bay))
+        return Failed(reasons.missing(bay.stack_id))
     if stack.status == "IN_PROGRESS":
         return Watch(_soon())
     if stack.status == "FAILED":
@@ -131,6 +133,7 @@ def _conclude(held: Held[Bay], heat: Heat, stack: Stack | None, event: str) -> S
         {
             "api_address": outputs.api_address,
             "node_addresses": outputs.node_addresses,
+            "nodes": {group: [asdict(node) for node in nodes] for group, nodes in outputs.nodes.items()},
             "master_addresses": outputs.master_addresses,
             "coe_version": outputs.coe_version,
             "container_version": outputs.container_version,
@@ -144,7 +147,7 @@ def _conclude(held: Held[Bay], heat: Heat, stack: Stack | None, event: str) -> S
 
 def _not_sent(down: Unavailable) -> Retry:
     """Take the intent back: nothing was done, so nothing can still come."""
-    return Retry(f"Heat: {down.reason}", {"sent_for": None, "sent_at": None})
+    return Retry(reasons.silent(down.reason), {"sent_for": None, "sent_at": None})
 
 
 def _may_still_come(bay: Bay) -> timedelta:
@@ -178,11 +181,7 @@ def _cause(heat: Heat, stack: Stack) -> str:
         failure = None
     if failure is None:
         return stack.reason or f"The stack is {stack.state} and Heat gives no reason."
-    return f"{failure.resource} ({failure.resource_type}): {failure.reason}"
-
-
-def _missing(bay: Bay) -> str:
-    return f"Stack {bay.stack_id} was not found in Heat."
+    return reasons.failed(failure.resource, failure.resource_type, failure.reason)
 
 
 def _soon() -> timedelta:

@@ -19,7 +19,17 @@ from lifecycle import leases
 from lifecycle.advance import advance, go_on
 from workers import bell
 
-ENDS = {"deleted": lambda bay, _: Quota.release(bay.project_id)}
+
+def _deleted(bay: Bay, _: Bay) -> None:
+    bay.nodegroups.all().delete()
+    Quota.release(bay.project_id)
+
+
+ENDS = {
+    "deleted": _deleted,
+    "updated": lambda bay, _: bay.nodegroups.settle(),
+    "update_failed": lambda bay, now: bay.nodegroups.fail(now.status_reason),
+}
 
 
 @shared_task(name="bays.advance_bay", acks_late=True, reject_on_worker_lost=True, ignore_result=True)

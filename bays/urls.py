@@ -9,6 +9,7 @@ from bays.views.baymodels import BayModelDetail, BayModels, BayModelsInDetail
 from bays.views.bays import BayDetail, Bays, BaysInDetail, Resize
 from bays.views.certificates import CertificateDetail, Certificates
 from bays.views.discovery import Contents, Versions
+from bays.views.nodegroups import NodeGroupDetail, NodeGroups, Upgrade
 from bays.views.operations import OperationDetail, Operations
 from bays.views.quotas import QuotaDetail, Quotas, Stats
 from bays.views.services import FederationDetail, Federations, Services
@@ -24,6 +25,7 @@ def _routes(words: Dialect) -> list[URLPattern]:
             rf"^{words.bays}/(?P<ident>[^/]+)/actions/resize/?$",
             Resize.as_view(words=words),
         ),
+        re_path(rf"^{words.bays}/(?P<ident>[^/]+)/actions/upgrade/?$", Upgrade.as_view(words=words)),
         re_path(rf"^{words.baymodels}/?$", BayModels.as_view(words=words)),
         re_path(rf"^{words.baymodels}/detail/?$", BayModelsInDetail.as_view(words=words)),
         re_path(rf"^{words.baymodels}/{one}", BayModelDetail.as_view(words=words)),
@@ -41,6 +43,8 @@ _version_1 = [
     re_path(r"^mservices/?$", Services.as_view()),
     re_path(r"^federations(?:/detail)?/?$", Federations.as_view()),
     re_path(r"^federations/(?P<ident>[^/]+)/?$", FederationDetail.as_view()),
+    re_path(r"^clusters/(?P<ident>[^/]+)/nodegroups/?$", NodeGroups.as_view()),
+    re_path(r"^clusters/(?P<ident>[^/]+)/nodegroups/(?P<group>[^/]+)/?$", NodeGroupDetail.as_view()),
     re_path(r"^operations/?$", Operations.as_view()),
     re_path(r"^operations/(?P<ident>[^/]+)/?$", OperationDetail.as_view()),
 ]

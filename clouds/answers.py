@@ -7,7 +7,7 @@ becomes a CloudError.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
@@ -105,6 +105,12 @@ def first_failure(raw: Sequence[object]) -> Failure | None:
         path.insert(0, above.name)
         above = holders.get(above.owner)
     return Failure(resource=".".join(path), resource_type=cause.type, reason=cause.reason)
+
+
+def complete(raw: Sequence[object], kinds: Collection[str]) -> int:
+    """Read how many of the resources of these types are there and complete."""
+    there = [one.status for one in map(_resource, raw) if one.type in kinds]
+    return sum(status.endswith("_COMPLETE") and not status.startswith(("DELETE", "INIT")) for status in there)
 
 
 class _Resource(NamedTuple):

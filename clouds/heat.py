@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -188,6 +188,19 @@ class Heat:
                 str(stack_id), nested_depth=NESTED_DEPTH, filters={"status": "FAILED"}
             )
             return answers.first_failure([one.to_dict() for one in listed])
+
+    def complete(self, name: str, stack_id: uuid.UUID, kinds: Collection[str]) -> int:
+        """Return how many of the stack's resources of these types are complete, nested stacks included, in one call.
+
+        :raises NotFound: there is no such stack of this name.
+        """
+        with self._asking(effect=False) as heat:
+            listed = heat.resources.list(
+                f"{quote(name, safe='')}/{stack_id}",
+                nested_depth=NESTED_DEPTH,
+                filters={"type": sorted(kinds)},
+            )
+            return answers.complete([one.to_dict() for one in listed], kinds)
 
     def _by_ids(self, ids: Sequence[uuid.UUID], **filters: object) -> dict[uuid.UUID, Stack]:
         if not ids:

@@ -9,6 +9,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from sync import pools
 from sync.models import Cursor
 from sync.orphans import ORPHANS
+from sync.progress import PROGRESS
 from sync.stacks import DRIFT, MISSING
 
 
@@ -24,6 +25,11 @@ SCHEDULE = (
     Job("sync.watch_stacks", 1, "Ask Heat in bulk about bays in progress and wake those that moved."),
     Job(
         "sync.find_missing_stacks", 10, "Ask Heat how many of the stacks of bays in progress it still knows."
+    ),
+    Job(
+        "sync.observe_progress",
+        2,
+        "Ask Heat how many nodes are done of bays that take their time, a few a tick.",
     ),
     Job("sync.observe_drift", 30, "Ask Heat in bulk about settled bays and record their health."),
     Job("sync.remove_orphans", 10, "Find stacks of ours that no bay owns and delete them."),
@@ -57,6 +63,6 @@ def seed(**_: object) -> None:
         PeriodicTask.objects.filter(name=job.task, expire_seconds=max(2 * job.every, 10)).update(
             expire_seconds=None  # as an earlier release seeded it
         )
-    for name in (DRIFT, MISSING, ORPHANS):
+    for name in (DRIFT, MISSING, ORPHANS, PROGRESS):
         Cursor.objects.get_or_create(job=name)
     pools.seed()

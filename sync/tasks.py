@@ -13,7 +13,7 @@ from celery import shared_task
 from django.conf import settings
 
 from lifecycle import local
-from sync import history, orphans, pools, stacks, storage
+from sync import history, orphans, pools, progress, stacks, storage
 from sync.sweep import sweep as run_sweep
 from workers.queues import NODE
 
@@ -55,6 +55,13 @@ def find_missing_stacks(**_: object) -> None:
     """Wake the waiting bays whose stack is not in Heat any more."""
     if local.may_claim() and settings.CLOUD_VARIABLES and not _lately("missing"):
         stacks.find_missing()
+
+
+@shared_task(name="sync.observe_progress", **TICK)
+def observe_progress(**_: object) -> None:
+    """Write down how many nodes of the bays that take their time are done."""
+    if local.may_claim() and settings.CLOUD_VARIABLES and not _lately("progress"):
+        progress.observe_progress()
 
 
 @shared_task(name="sync.observe_drift", **TICK)

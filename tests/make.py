@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from bays.models import Bay, BayModel
+from bays.models import Bay, BayModel, NodeGroup
 from bays.models import Quota as BayQuota
 from bays.states import Status
 from identity.callers import Caller
@@ -64,6 +64,11 @@ def bay(status: str = Status.CREATE_IN_PROGRESS, *, model: BayModel | None = Non
         Operation.objects.filter(pk=operation.pk).update(state="COMPLETE", finished_at=operation.created_at)
     assert changed is not None
     return changed
+
+
+def nodegroup(of: Bay, status: str = Status.CREATE_COMPLETE, **over: Any) -> NodeGroup:
+    """A further node group of a bay."""
+    return NodeGroup.objects.create(**{"bay": of, "name": "blue", "status": status, **over})
 
 
 def pool(backend: str = "fast", name: str = "one", *, room: int = 1000, **over: Any) -> Pool:

@@ -7,7 +7,7 @@ and must answer the same for the same input, since a step may be taken twice.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -32,8 +32,26 @@ class InvalidOutputs(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class GroupSpec:
+    """What a further node group of a bay should be."""
+
+    id: uuid.UUID
+    name: str
+    node_count: int
+    role: str = "worker"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    image_id: str | None = None
+    flavor_id: str | None = None
+    docker_volume_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BaySpec:
-    """What a bay should be, as its row and its baymodel say."""
+    """What a bay should be, as its row, its node groups and its baymodel say.
+
+    `remove` and `max_batch_size` are about the way there: the names of nodes that must go, by node group, and how many
+    nodes may be changed at a time. A node that was to be removed may be gone already: the step may be taken twice.
+    """
 
     id: uuid.UUID
     name: str
@@ -49,6 +67,9 @@ class BaySpec:
     docker_volume_size: int | None = None
     discovery_url: str | None = None
     create_timeout: int = 60  # minutes
+    groups: tuple[GroupSpec, ...] = ()
+    remove: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    max_batch_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +82,15 @@ class StackTemplate:
 
 
 @dataclass(frozen=True, slots=True)
+class MadeNode:
+    """A node that there is: its name in the stack, what users call it (a server's id), where it is."""
+
+    name: str
+    id: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class BayOutputs:
     """What a finished stack says about its bay."""
 
@@ -69,6 +99,8 @@ class BayOutputs:
     master_addresses: list[str]
     coe_version: str | None = None
     container_version: str | None = None
+    nodes: Mapping[str, Sequence[MadeNode]] = field(default_factory=dict)
+    """The workers, by node group; a group that is not told of has unknown ones."""
 
 
 class Driver(Protocol):
@@ -81,10 +113,20 @@ class Driver(Protocol):
     def serves(self) -> frozenset[tuple[str, str]]:
         """Return the pairs of (coe, server type) that this driver is for."""
 
+    @property
+    def node_types(self) -> frozenset[str]:
+        """Return the types of the resources of which there is one for each node, for counting those that are done."""
+
     def check(self, spec: BaySpec) -> None:
         """Refuse what the driver cannot give, before the request is accepted.
 
         :raises InvalidSpec: a field is wrong for this driver.
+        """
+
+    def check_upgrade(self, now: BaySpec, then: BaySpec) -> None:
+        """Refuse a bay's way from one spec to that of another baymodel. Both are of the coe that the driver serves.
+
+        :raises InvalidSpec: there is no way, such as back to an older version.
         """
 
     def template(self, spec: BaySpec) -> StackTemplate:

@@ -12,10 +12,12 @@ from api.patch import Patchable
 from api.preconditions import Conditional
 from api.problems import BadRequest
 from api.versions import Version
-from bays import actions
+from bays import actions, changing, grouping
 from bays.actions import Wish
+from bays.groups import find_group
 from bays.models import Bay
-from bays.serializers import BAYS, BayInput, ResizeInput, bay_detail, bay_summary
+from bays.nodegroups import DEFAULT_WORKER
+from bays.serializers import BAYS, BayInput, HealthInput, ResizeInput, bay_detail, bay_summary
 from bays.views.base import BayView, truth, validated
 from identity import policy
 
@@ -29,12 +31,28 @@ SORT_KEYS = {
     "created_at": "created_at",
     "updated_at": "updated_at",
 }
+SORT_KEYS |= {
+    name: name
+    for name in (
+        *(
+            "keypair",
+            "flavor_id",
+            "master_flavor_id",
+            "docker_volume_size",
+            "create_timeout",
+            "discovery_url",
+        ),
+        *("stack_id", "api_address", "coe_version", "health_status", "project_id", "user_id"),
+    )
+}
+HEALTH = ("health_status", "health_status_reason")
 PATCHABLE = Patchable(
-    changeable=frozenset({"node_count"}),
+    changeable=frozenset({"node_count", *HEALTH}),
     mandatory=frozenset({"node_count", "cluster_template_id", "baymodel_id", "master_count"}),
     internal=frozenset(
         {"uuid", "links", "stack_id", "status", "status_reason", "api_address", "node_addresses"}
         | {"master_addresses", "project_id", "user_id", "created_at", "updated_at", "faults"}
+        | {"progress", "failure", "labels_overridden", "labels_added", "labels_skipped"}
     ),
 )
 
@@ -55,7 +73,9 @@ class BaysInDetail(AcceptingView):
 
     def get(self, request: Request) -> Response:
         """List the project's bays; `all_projects=true` lists everybody's, for admins."""
-        visible = Bay.objects.all()
+        visible = Bay.objects.counted()
+        if self.show is bay_detail:
+            visible = visible.select_related("baymodel")
         if truth(request, "all_projects"):
             policy.enforce(self.caller, "bay:all_projects")
         else:
@@ -91,11 +111,11 @@ class BayDetail(Conditional, AcceptingView):
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show a bay, by id or name."""
-        bay = actions.find_bay(self.caller, ident)
+        bay = actions.find_bay(self.caller, ident, counted=True)
         return self.show(bay, bay_detail(bay, self.words, self.base))
 
     def patch(self, request: Request, ident: str) -> Response:
-        """Accept another node_count, as a JSON patch."""
+        """Accept another node_count, or what an observer says of the bay's health, as a JSON patch."""
         if not isinstance(request.data, list):
             raise BadRequest("A JSON patch is a list of operations.")
         if not request.data:
@@ -103,11 +123,24 @@ class BayDetail(Conditional, AcceptingView):
         if truth(request, "rollback"):
             raise BadRequest("rollback is not offered.")
         bay = actions.find_bay(self.caller, ident)
-        changes = PATCHABLE.changes(bay_detail(bay, self.words, self.base), request.data)
+        document = bay_detail(bay, self.words, self.base)
+        changes = PATCHABLE.changes(document, request.data)
+        asked = {item["path"].split("/")[1] for item in request.data}
+        said = {key: changes.pop(key, document[key]) for key in HEALTH if key in asked}
+        health = validated(HealthInput(data=said))
+        if asked <= set(HEALTH):
+            changing.report_health(bay, health, expected=self.expected)
+            return Response({"uuid": str(bay.pk)}, status=202)
         # The same number again is how an update that failed is asked for once more.
         body = validated(BayInput(self.words, data={"node_count": bay.node_count, **changes}, partial=True))
-        won = actions.resize(
-            self.caller, self.request_id, bay, body["node_count"], sent=body, expected=self.expected
+        won = changing.resize(
+            self.caller,
+            self.request_id,
+            bay,
+            body["node_count"],
+            sent=body,
+            health=health,
+            expected=self.expected,
         )
         return self.accepted(won, 200)
 
@@ -125,12 +158,14 @@ class Resize(Conditional, BayView):
     def post(self, request: Request, ident: str) -> Response:
         """Accept another number of nodes."""
         body = validated(ResizeInput(self.words, data=request.data))
-        if body.get("nodes_to_remove"):
-            raise BadRequest("nodes_to_remove is not offered: the driver chooses the nodes.")
-        if body.get("nodegroup") not in {None, "default-worker"}:
-            raise BadRequest("The bay has one node group, default-worker.")
         bay = actions.find_bay(self.caller, ident)
-        actions.resize(
-            self.caller, self.request_id, bay, body["node_count"], sent=body, expected=self.expected
+        grouping.resize_group(
+            self.caller,
+            self.request_id,
+            find_group(bay, body.get("nodegroup") or DEFAULT_WORKER),
+            body["node_count"],
+            sent=body,
+            remove=body.get("nodes_to_remove") or (),
+            expected=self.expected,
         )
         return Response({"uuid": str(bay.pk)}, status=202)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.operations import detail_document, id_of, list_document
 from api.problems import NotFound
+from bays.models import Bay
+from bays.reasons import understood
+from bays.serializers import progress
 from bays.states import BAY
 from bays.views.base import BayView
 from lifecycle.models import Operation
@@ -18,7 +24,10 @@ class Operations(BayView):
     def get(self, request: Request) -> Response:
         """List the project's operations on bays; `resource_id` and `state` narrow the list."""
         operations = Operation.objects.filter(project_id=self.caller.project, resource_type=BAY.name)
-        return Response(list_document(request, operations))
+        document = list_document(request, operations)
+        for operation in document["operations"]:
+            operation["failure"] = failure_of(operation)
+        return Response(document)
 
 
 class OperationDetail(BayView):
@@ -29,4 +38,18 @@ class OperationDetail(BayView):
         operation = Operation.objects.filter(pk=id_of(ident), resource_type=BAY.name).first()
         if operation is None or not (self.caller.is_admin or operation.project_id == self.caller.project):
             raise NotFound(f"The operation {ident[:255]} could not be found.")
-        return Response(detail_document(operation))
+        document = detail_document(operation)
+        document["failure"] = failure_of(document)
+        bay = None
+        if operation.finished_at is None:
+            bay = Bay.objects.counted().filter(pk=operation.resource_id, operation=operation).first()
+        document["progress"] = None if bay is None else progress(bay)
+        return Response(document)
+
+
+def failure_of(document: Mapping[str, Any]) -> dict[str, str | None] | None:
+    """Return what an operation that failed says, and what to do next; None of any other."""
+    if document["state"] != Operation.State.FAILED:
+        return None
+    reason = understood(document["reason"] or "")
+    return reason.document if reason else None

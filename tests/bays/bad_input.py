@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from tests import make
 from tests.bays.base import BASE, BayCase
 
 
@@ -13,7 +14,8 @@ class BadInputCase(BayCase):
     def setUp(self):
         super().setUp()
         self.model = self.a_model(labels={"a": "1"})
-        self.bay = self.a_bay(model=self.model)
+        self.bay = self.a_bay(model=self.model, api_address="https://10.0.0.1:6443")
+        group = make.nodegroup(self.bay).pk
         operation = self.bay.operation_id or uuid.uuid4()
         bay, model = self.bay.pk, self.model.pk
         self.lists = (
@@ -26,6 +28,7 @@ class BadInputCase(BayCase):
             "/baymodels",
             "/baymodels/detail",
             "/operations",
+            f"/clusters/{bay}/nodegroups",
         )
         self.takes_body = (
             ("POST", "/clusters"),
@@ -34,6 +37,11 @@ class BadInputCase(BayCase):
             ("PATCH", f"/bays/{bay}"),
             ("POST", f"/clusters/{bay}/actions/resize"),
             ("POST", f"/bays/{bay}/actions/resize"),
+            ("POST", f"/clusters/{bay}/actions/upgrade"),
+            ("POST", f"/bays/{bay}/actions/upgrade"),
+            ("POST", f"/clusters/{bay}/nodegroups"),
+            ("PATCH", f"/clusters/{bay}/nodegroups/{group}"),
+            ("PATCH", f"/clusters/{bay}/nodegroups/default-worker"),
             ("POST", "/clustertemplates"),
             ("POST", "/baymodels"),
             ("PATCH", f"/clustertemplates/{model}"),
@@ -50,9 +58,16 @@ class BadInputCase(BayCase):
             ("GET", "/federations"),
         ]
         deletes += [("DELETE", f"/federations/{bay}"), ("PATCH", f"/federations/{bay}")]
+        groups = [f"/clusters/{bay}/nodegroups/{ident}" for ident in (group, "default-worker")]
+        reads += [("GET", path) for path in groups]
+        deletes += [("DELETE", path) for path in groups]
         self.routes = [*reads, ("GET", f"/operations/{operation}"), *deletes, *self.takes_body]
         self.routes += [("PATCH", f"/certificates/{bay}")]
         self.before = self.rows()
+
+    def headers(self, user, project=None, **more):
+        """Return the headers of a request that sees all routes."""
+        return super().headers(user, project, **{"OpenStack-API-Version": "container-infra latest", **more})
 
     def tearDown(self):
         self.assertEqual(self.rows(), self.before)

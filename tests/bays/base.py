@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from bays.models import Bay, BayModel, Quota
+from bays.models import Bay, BayModel, NodeGroup, Quota
 from identity.models import Assignment, Role, User
 from lifecycle.models import Event, Operation
 from tests import make
@@ -87,6 +87,7 @@ class BayCase(DoorCase):
             "bays": list(
                 Bay.objects.order_by("pk").values("pk", "status", "node_count", "operation", "epoch")
             ),
+            "groups": list(NodeGroup.objects.order_by("pk").values()),
             "models": list(BayModel.objects.order_by("pk").values()),
             "quotas": list(Quota.objects.order_by("pk").values()),
             "operations": Operation.objects.count(),

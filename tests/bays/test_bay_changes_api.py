@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from bays.models import Bay
 from bays.states import BAY
@@ -48,6 +49,11 @@ class ChangeTests(BayCase):
         asked = {
             "update": lambda bay: self.post(f"/clusters/{bay.pk}/actions/resize", {"node_count": 5}),
             "delete": lambda bay: self.delete(f"/bays/{bay.pk}"),
+            "upgrade": lambda bay: self.post(
+                f"/clusters/{bay.pk}/actions/upgrade",
+                {"cluster_template": str(model.pk)},
+                **{"OpenStack-API-Version": "container-infra latest"},
+            ),
         }
         for status in BAY.statuses:
             bay = self.a_bay(status, model=model, name="b")
@@ -101,14 +107,79 @@ class ChangeTests(BayCase):
         self.assertEqual(self.rows(), before)
         self.assertEqual(self.patch(f"/clusters/{bay.pk}?rollback=False", [replace]).status_code, 202)
 
-    def test_a_resize_offers_one_node_group_and_chooses_the_nodes(self):
+    def test_a_resize_of_the_default_group_by_its_name_is_one_of_the_bay(self):
         bay = self.a_bay()
-        for over, word in (
-            ({"nodegroup": "blue"}, "default-worker"),
-            ({"nodes_to_remove": ["x"]}, "chooses"),
-        ):
-            answer = self.post(f"/clusters/{bay.pk}/actions/resize", {"node_count": 2, **over})
-            self.refused(answer, 400, word)
         self.refused(self.post(f"/bays/{bay.pk}/actions/resize", {"node_count": 0}), 400, "node_count")
+        self.refused(
+            self.post(f"/bays/{bay.pk}/actions/resize", {"node_count": 2, "nodegroup": "blue"}), 404, "blue"
+        )
+        master = {"node_count": 3, "nodegroup": "default-master"}
+        self.refused(self.post(f"/bays/{bay.pk}/actions/resize", master), 400, "master")
         body = {"node_count": 2, "nodegroup": "default-worker", "nodes_to_remove": None}
         self.assertEqual(self.post(f"/bays/{bay.pk}/actions/resize", body).status_code, 202)
+
+    def test_nodes_to_remove_are_nodes_of_the_bay_and_are_handed_on_by_their_names(self):
+        ids = [str(uuid.uuid4()) for _ in range(3)]
+        nodes = [{"id": one, "name": str(n), "address": f"10.0.0.{n}"} for n, one in enumerate(ids)]
+        bay = self.a_bay(node_count=3, nodes={"default-worker": nodes})
+        before = self.rows()
+        for remove, word in (
+            ([str(uuid.uuid4())], "has no node"),
+            (["0"], "has no node"),
+            ([ids[0], "10.0.0.0"], "twice"),
+            ("all", "nodes_to_remove"),
+            ([None], "nodes_to_remove"),
+            ([{}], "nodes_to_remove"),
+        ):
+            body: Any = {"node_count": 2, "nodes_to_remove": remove}
+            with self.subTest(remove=remove):
+                self.refused(self.post(f"/clusters/{bay.pk}/actions/resize", body), 400, word)
+        self.assertEqual(self.rows(), before)
+        body = {"node_count": 1, "nodes_to_remove": [ids[1], "10.0.0.2"]}
+        self.assertEqual(self.post(f"/clusters/{bay.pk}/actions/resize", body).status_code, 202)
+        row = Bay.objects.get()
+        self.assertEqual((row.node_count, row.change), (1, {"remove": {"default-worker": ["1", "2"]}}))
+
+    def test_a_number_of_nodes_outside_the_bounds_is_refused(self):
+        bay = self.a_bay(node_count=3, min_node_count=2, max_node_count=4)
+        before = self.rows()
+        for count in (1, 5):
+            detail = (
+                "Resizing default-worker outside the allowed range: min_node_count = 2, max_node_count = 4."
+            )
+            self.refused(self.post(f"/clusters/{bay.pk}/actions/resize", {"node_count": count}), 400, detail)
+            patch = [{"op": "replace", "path": "/node_count", "value": count}]
+            self.refused(self.patch(f"/clusters/{bay.pk}", patch), 400, detail)
+        self.assertEqual(self.rows(), before)
+
+    def test_an_observer_may_say_how_healthy_a_bay_is(self):
+        bay = self.a_bay()
+        patch = [
+            {"op": "replace", "path": "/health_status", "value": "UNHEALTHY"},
+            {"op": "replace", "path": "/health_status_reason", "value": {"node1.Ready": "False"}},
+        ]
+        operations = Operation.objects.count()
+        answer = self.patch(f"/clusters/{bay.pk}", patch)
+        self.assertEqual((answer.status_code, answer.json()), (202, {"uuid": str(bay.pk)}))
+        shown = self.get(f"/clusters/{bay.pk}").json()
+        self.assertEqual((shown["health_status"], shown["status"]), ("UNHEALTHY", "CREATE_COMPLETE"))
+        self.assertEqual(shown["health_status_reason"], {"node1.Ready": "False"})
+        self.assertEqual(Operation.objects.count(), operations)
+        wrong = [{"op": "replace", "path": "/health_status", "value": "FINE"}]
+        self.refused(self.patch(f"/clusters/{bay.pk}", wrong), 400, "health_status")
+        both = [*patch, {"op": "replace", "path": "/node_count", "value": 2}]
+        self.assertEqual(self.patch(f"/clusters/{bay.pk}", both).status_code, 202)
+        self.refused(self.patch(f"/clusters/{bay.pk}", patch), 409, "UPDATE_IN_PROGRESS")
+
+    def test_a_bay_under_way_tells_its_progress_and_a_failed_one_what_to_do(self):
+        bay = self.a_bay("UPDATE_IN_PROGRESS", node_count=3)
+        self.assertEqual(self.get(f"/clusters/{bay.pk}").json()["progress"], {"nodes_done": None, "nodes": 4})
+        bay = self.a_bay("UPDATE_FAILED", name="two")
+        Bay.objects.filter(pk=bay.pk).update(status_reason="nodes.1.boot (OS::Heat::TestResource): it broke")
+        shown = self.get(f"/clusters/{bay.pk}").json()
+        self.assertEqual((shown["progress"], shown["failure"]["code"]), (None, "resource-failed"))
+        self.assertEqual(
+            (shown["failure"]["resource"], shown["failure"]["resource_type"]),
+            ("nodes.1.boot", "OS::Heat::TestResource"),
+        )
+        self.assertIn("ask for the update again", shown["failure"]["next"])

@@ -18,6 +18,8 @@ DETAIL = SUMMARY | {
     *("status_reason", "health_status_reason", "discovery_url", "api_address", "node_addresses"),
     *("master_addresses", "coe_version", "container_version", "fixed_network", "fixed_subnet"),
     *("floating_ip_enabled", "master_lb_enabled", "project_id", "user_id", "created_at", "updated_at"),
+    *("labels_overridden", "labels_added", "labels_skipped"),
+    *("progress", "failure"),  # ours
 }
 WORDS = {
     "clusters": {"cluster_template_id", "create_timeout"},

@@ -56,18 +56,18 @@ class BudgetCase(TransactionTestCase):
         self.addCleanup(tokens.forget)
         self.ask("GET", "/clusters")  # from here on the token is known to this process
 
-    def ask(self, method, path, body=None):
+    def ask(self, method, path, body=None, **headers):
         send = getattr(self.client, method.lower())
         sent = {} if body is None else {"data": body, "content_type": "application/json"}
-        return send(f"{BASE}{path}", headers={"X-Auth-Token": self.token, HEADER: LATEST}, **sent)
+        return send(f"{BASE}{path}", headers={"X-Auth-Token": self.token, HEADER: LATEST, **headers}, **sent)
 
     def a_bay(self, status="CREATE_COMPLETE", **over):
         return make.bay(status, model=self.model, project_id=self.project, **over)
 
-    def within(self, budget, method, path, body=None, *, lookups=1, expected=202):
+    def within(self, budget, method, path, body=None, *, lookups=1, expected=202, headers=None):
         """Check that a request needs at most its lookups, and in its one transaction `budget` statements."""
         with Statements() as statements:
-            answer = self.ask(method, path, body)
+            answer = self.ask(method, path, body, **(headers or {}))
         self.assertEqual(answer.status_code, expected, answer.content)
         shown = "\n".join(sql[:100] for sql in statements.work + statements.marks)
         self.assertLessEqual(len(statements.work), lookups + budget, shown)
@@ -85,6 +85,24 @@ class BudgetTests(BudgetCase):
         self.within(1, "PATCH", f"/clusters/{self.a_bay().pk}", patch)
         self.within(1, "DELETE", f"/clusters/{self.a_bay().pk}", expected=204)
         self.within(1, "DELETE", f"/clusters/{self.a_bay('UPDATE_IN_PROGRESS').pk}", expected=204)
+
+    def test_a_change_of_a_node_group_costs_its_lookups_and_four_statements(self):
+        latest = {"OpenStack-API-Version": "container-infra latest"}
+
+        def bay():
+            row = self.a_bay(api_address="https://10.0.0.1:6443")
+            return f"/clusters/{row.pk}", f"/clusters/{row.pk}/nodegroups/{make.nodegroup(row).pk}"
+
+        path, _ = bay()
+        self.within(4, "POST", f"{path}/nodegroups", {"name": "green"}, headers=latest)
+        path, group = bay()
+        body = {"node_count": 2, "nodegroup": group.rpartition("/")[2]}
+        self.within(3, "POST", f"{path}/actions/resize", body, lookups=2)
+        upgrade = {"cluster_template": str(self.model.pk)}
+        self.within(1, "POST", f"{bay()[0]}/actions/upgrade", upgrade, lookups=2, headers=latest)
+        patch = [{"op": "replace", "path": "/max_node_count", "value": 5}]
+        self.within(4, "PATCH", bay()[1], patch, lookups=2, headers=latest)
+        self.within(3, "DELETE", bay()[1], lookups=2, expected=204, headers=latest)
 
     def test_a_refused_request_costs_its_lookup(self):
         bay = self.a_bay("DELETE_IN_PROGRESS")
@@ -112,10 +130,10 @@ class BudgetTests(BudgetCase):
                 expected=200,
             )
 
-    def test_showing_costs_its_lookup_and_an_operation_its_events(self):
+    def test_showing_costs_its_lookup_and_an_operation_its_events_and_its_bay(self):
         bay = self.a_bay("CREATE_IN_PROGRESS")
         self.within(0, "GET", f"/clusters/{bay.pk}", expected=200)
-        self.within(0, "GET", f"/operations/{bay.operation_id}", lookups=2, expected=200)
+        self.within(0, "GET", f"/operations/{bay.operation_id}", lookups=3, expected=200)
 
     def test_certificates_quotas_and_counts_cost_little(self):
         """An authority is made once in a bay's life, and never when the bay is accepted."""

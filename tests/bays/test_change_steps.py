@@ -11,7 +11,7 @@ import requests
 from django.conf import settings
 from django.db.models.functions import Now
 
-from bays import actions
+from bays import actions, changing
 from bays.models import Bay, Quota
 from bays.stacks import OPERATION_TAG, bay_tag, stack_name
 from bays.states import Status
@@ -25,7 +25,7 @@ from tests.clouds import settled, tiny_request
 
 class ChangeStepTests(StepCase):
     def resized(self, count: int) -> Any:
-        return actions.resize(make.caller(), "", self.bay, count, sent={"node_count": count})
+        return changing.resize(make.caller(), "", self.bay, count, sent={"node_count": count})
 
     def test_an_update_is_asked_once_and_known_by_its_operations_tag(self):
         self.created()

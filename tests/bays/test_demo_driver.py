@@ -163,7 +163,8 @@ class OnRealHeatTest(SimpleTestCase):
         stack_id, stack = self.made(node_count=2, labels={"boot_seconds": "0", "fail_node": "1"})
         self.assertEqual(stack.state, "CREATE_FAILED")
         self.assertEqual(cause_of(self.heat, stack_id).resource, "nodes.1.boot")
-        self.assertEqual(self.changed(stack_id, node_count=2).state, "UPDATE_COMPLETE")
+        stack = self.changed(stack_id, node_count=2)
+        self.assertEqual(stack.state, "UPDATE_COMPLETE", stack.reason)
         self.assertEqual(len(self.addresses(stack_id)), 2)
 
     def test_a_failure_during_growth_names_the_new_node(self):

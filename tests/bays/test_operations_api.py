@@ -15,6 +15,7 @@ from tests.bays.base import BayCase
 FIELDS = {
     *("id", "resource_type", "resource_id", "resource_name", "action", "params", "state", "reason"),
     *("attempts", "request_id", "user_id", "project_id", "created_at", "finished_at"),
+    "failure",
 }
 
 
@@ -39,11 +40,22 @@ class OperationTests(BayCase):
             Bay.objects.update(not_before=Bay.objects.get().created_at)
             advance(Bay, uuid.UUID(bay_id), {Status.CREATE_IN_PROGRESS: step})
         shown = self.get(f"/operations/{listed['id']}").json()
-        self.assertEqual(set(shown), FIELDS | {"events"})
+        self.assertEqual(set(shown), FIELDS | {"events", "progress"})
         self.assertEqual((shown["state"], shown["attempts"], shown["reason"]), ("COMPLETE", 2, "All there."))
         self.assertEqual([event["event"] for event in shown["events"]], ["retry", "created"])
         self.assertEqual(shown["events"][0]["reason"], "Heat: no answer")
         self.assertEqual(shown["events"][1]["to"], "CREATE_COMPLETE")
+
+    def test_it_tells_how_far_it_is_and_after_a_failure_what_to_do(self):
+        bay = self.a_bay("UPDATE_IN_PROGRESS", node_count=2, nodes_done=1)
+        shown = self.get(f"/operations/{bay.operation_id}").json()
+        self.assertEqual((shown["progress"], shown["failure"]), ({"nodes_done": 1, "nodes": 3}, None))
+        reason = "nodes.1.boot (OS::Heat::TestResource): it broke"
+        Operation.objects.update(state="FAILED", reason=reason, finished_at=bay.created_at)
+        shown = self.get(f"/operations/{bay.operation_id}").json()
+        self.assertEqual((shown["progress"], shown["failure"]["resource"]), (None, "nodes.1.boot"))
+        (listed,) = self.get("/operations").json()["operations"]
+        self.assertEqual(listed["failure"]["code"], "resource-failed")
 
     def test_it_outlives_its_bay(self):
         bay = self.a_bay()

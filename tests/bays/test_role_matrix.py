@@ -12,10 +12,13 @@ from bays import urls
 from bays.models import Bay, Quota
 from identity.models import Assignment, Role, User
 from lifecycle.models import Operation
+from tests import make
 from tests.bays.base import BASE, HEADER, LATEST, BayCase
 from tests.bays.signing import csr
 
 RESIZE = {"node_count": 2}
+UPGRADE = {"cluster_template": "{model}"}
+BOUNDS = [{"op": "replace", "path": "/max_node_count", "value": 9}]
 PATCH_BAY = [{"op": "replace", "path": "/node_count", "value": 2}]
 PATCH_MODEL = [{"op": "replace", "path": "/name", "value": "renamed"}]
 # For nobody; then reader, member, admin of the project; then reader, member, admin of another one.
@@ -65,6 +68,7 @@ for bays_, models_, key in (
         ("PATCH", f"/{bays_}/{{bay}}", PATCH_BAY, wrote(202)),
         ("DELETE", f"/{bays_}/{{bay}}", None, wrote(204)),
         ("POST", f"/{bays_}/{{bay}}/actions/resize", RESIZE, wrote(202)),
+        ("POST", f"/{bays_}/{{bay}}/actions/upgrade", UPGRADE, wrote(202)),
         ("GET", f"/{models_}", None, LIST),
         ("GET", f"/{models_}?all_projects=true", None, ADMINS),
         ("GET", f"/{models_}/detail", None, LIST),
@@ -79,6 +83,13 @@ for bays_, models_, key in (
         ("PATCH", f"/{models_}/{{model}}", PATCH_MODEL, wrote(200)),
         ("DELETE", f"/{models_}/{{unused}}", None, wrote(204)),
     ]
+ROUTES += [
+    ("GET", "/clusters/{bay}/nodegroups", None, READ),
+    ("POST", "/clusters/{bay}/nodegroups", {"name": "green"}, wrote(202)),
+    ("GET", "/clusters/{bay}/nodegroups/{group}", None, READ),
+    ("PATCH", "/clusters/{bay}/nodegroups/{group}", BOUNDS, wrote(202)),
+    ("DELETE", "/clusters/{bay}/nodegroups/{group}", None, wrote(204)),
+]
 
 
 @override_settings(BAY_QUOTA=1000)
@@ -97,7 +108,8 @@ class RoleMatrixTests(BayCase):
     def answer_of(self, person, number, method, path, body):
         """Return the answer to this person on rows of their own making, so that no answer leans on another."""
         unused, model = self.a_model(), self.a_model()
-        bay = self.a_bay(model=model)
+        bay = self.a_bay(model=model, api_address="https://10.0.0.1:6443")
+        group = make.nodegroup(bay)
         operation = Operation.objects.get(resource_id=bay.pk)
         limited = Quota.objects.update_or_create(pk="limited", defaults={"hard_limit": 1})[0]
         names: dict[str, Any] = {
@@ -105,6 +117,7 @@ class RoleMatrixTests(BayCase):
             "model": model.pk,
             "unused": unused.pk,
             "operation": operation.pk,
+            "group": group.pk,
         }
         names |= {"project": self.blue.pk, "limited": limited.pk}
         if isinstance(body, dict):

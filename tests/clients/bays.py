@@ -84,6 +84,48 @@ class Bays(Part):
         ended = set(Operation.objects.values_list("action", "state"))
         self.assertEqual(ended, {("create", "COMPLETE"), ("update", "COMPLETE"), ("delete", "COMPLETE")})
 
+    def test_the_life_of_node_groups_and_an_upgrade(self):
+        of = "--coe demo --external-network public"
+        self.told(f"coe cluster template create grouped {of} --image i1 --labels boot_seconds=0")
+        newer = f"{of} --image i2 --labels boot_seconds=0,kube_tag=v2"
+        newer_id = self.told(f"coe cluster template create newer {newer}")["uuid"]
+        self.typed("coe cluster create wide --cluster-template grouped --node-count 2")
+        bay_id = str(Bay.objects.get(name="wide").pk)
+        self.await_status(bay_id, "CREATE_COMPLETE")
+        names = [group["name"] for group in self.told("coe nodegroup list wide")]
+        self.assertEqual(names, ["default-master", "default-worker"])
+
+        said = self.typed("coe nodegroup create wide blue --node-count 1 --max-nodes 3 --role gpu")
+        self.assertIn("Request to create nodegroup", said)
+        self.await_status(bay_id, "UPDATE_COMPLETE")
+        shown = self.told("coe nodegroup show wide blue")
+        self.assertEqual((shown["status"], shown["node_count"], shown["role"]), ("CREATE_COMPLETE", 1, "gpu"))
+        self.assertEqual(len(shown["node_addresses"]), 1)
+        self.assertEqual(self.told("coe cluster show wide")["node_count"], 3)
+        said = self.typed("coe nodegroup update wide blue --max-nodes 2")
+        self.assertIn("Request to update nodegroup", said)
+        self.assertEqual(self.told("coe nodegroup show wide blue")["max_node_count"], 2)
+        self.complains("coe cluster resize wide --nodegroup blue 3", of="outside the allowed range")
+
+        node = Bay.objects.get(name="wide").nodes["default-worker"][0]
+        said = self.typed(f"coe cluster resize wide 1 --nodes-to-remove {node['id']}")
+        self.assertIn("Request to resize cluster wide has been accepted", said)
+        self.await_status(bay_id, "UPDATE_COMPLETE")
+        self.assertNotIn(node["address"], self.told("coe cluster show wide")["node_addresses"])
+
+        said = self.typed("coe cluster upgrade wide newer --max-batch-size 1")
+        self.assertIn("Request to upgrade cluster wide has been accepted", said)
+        self.await_status(bay_id, "UPDATE_COMPLETE")
+        self.assertEqual(self.told("coe cluster show wide")["cluster_template_id"], newer_id)
+        self.complains("coe nodegroup delete wide default-worker", of="default")
+        self.typed("coe nodegroup delete wide blue")
+        self.await_status(bay_id, "UPDATE_COMPLETE")
+        self.assertEqual(len(self.told("coe nodegroup list wide")), 2)
+        self.typed("coe cluster delete wide")
+        self.await_status(bay_id, None)
+        for name in ("grouped", "newer"):
+            self.typed(f"coe cluster template delete {name}")
+
     def await_status(self, bay_id: str, status: str | None) -> None:
         """Return once the bay has the status, or is gone; fail once it rests in another one."""
 

@@ -139,7 +139,9 @@ class ButtonTests(AdminCase):
         for status in BAY.statuses:
             bay = make.bay(status, model=self.model, name="b")
             buttons = BUTTON.findall(self.page(f"bays/bay/{bay.pk}/change/"))
-            self.assertEqual(buttons, [request.event for request in BAY.offered(status)], status)
+            self.assertEqual(
+                buttons, [move.event for move in BAY.offered(status) if move.event in REQUESTS], status
+            )
 
     def test_the_authority_of_a_bay_is_replaced_in_the_operators_name(self):
         bay = make.bay("CREATE_COMPLETE", model=self.model)

@@ -7,7 +7,7 @@ from django.db import OperationalError
 from django.db.models.functions import Now
 
 from api.problems import Conflict, OverQuota
-from bays import actions
+from bays import actions, changing
 from bays.actions import Wish
 from bays.models import Bay, Quota
 from bays.states import Status
@@ -31,7 +31,7 @@ class BayRaceTests(RaceTestCase):
         return make.bay(Status.CREATE_COMPLETE, name=f"bay{number}", model=make.baymodel())
 
     def resize(self, bay: Bay, count: int) -> Bay:
-        return actions.resize(self.caller, "", Bay.objects.get(pk=bay.pk), count, sent={"node_count": count})
+        return changing.resize(self.caller, "", Bay.objects.get(pk=bay.pk), count, sent={"node_count": count})
 
     def delete(self, bay: Bay) -> Bay:
         return actions.delete(self.caller, "", Bay.objects.get(pk=bay.pk))

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management import CommandError, call_command
 from django.db.models.functions import Now
 
-from bays import actions
+from bays import actions, changing
 from bays.models import Bay, Quota
 from lifecycle import leases
 from lifecycle.models import Event, Node, Operation
@@ -46,7 +46,7 @@ class InvariantTests(SyncCase):
         self.assertEqual(found(), [])
         self.end()
         self.assertEqual(found(), [])
-        actions.resize(make.caller(), "", Bay.objects.get(), 2, sent={})
+        changing.resize(make.caller(), "", Bay.objects.get(), 2, sent={})
         self.end("update_failed", reason="no room")
         self.assertEqual(found(), [])
         actions.delete(make.caller(), "", Bay.objects.get())
@@ -107,7 +107,7 @@ class InvariantTests(SyncCase):
         self.assert_found(f"operation {operation} is COMPLETE, but its event tells of another outcome")
 
     def end_another(self, event):
-        actions.resize(make.caller(), "", Bay.objects.get(), 2, sent={})
+        changing.resize(make.caller(), "", Bay.objects.get(), 2, sent={})
         self.end(event, reason="no room")
 
     def test_leases_of_the_dead(self):

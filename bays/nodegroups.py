@@ -1,6 +1,6 @@
 """The node groups of a bay beyond its two default ones: one row each.
 
-The default groups are the bay's own row, seen as groups (decision 0022). Whoever writes a group's row has won the
+The default groups are the bay's own row, seen as groups (decision 0023). Whoever writes a group's row has won the
 bay's row in the same transaction, or holds its lease; so of any changes to a bay and its groups one goes first.
 """
 

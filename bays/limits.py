@@ -100,7 +100,8 @@ def stats(by: Caller, project_id: str | None) -> Stats:
     bays = Bay.objects.all()
     if project_id is not None:
         bays = bays.of_project(_allowed(by, project_id, "stats:all_projects"))
-    found = bays.aggregate(clusters=Count("pk"), nodes=Sum(F("node_count") + F("master_count"), default=0))
+    every = F("node_count") + F("master_count") + F("further_nodes")
+    found = bays.counted().aggregate(clusters=Count("pk"), nodes=Sum(every, default=0))
     return Stats(found["clusters"], found["nodes"])
 
 

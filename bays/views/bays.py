@@ -130,7 +130,7 @@ class BayDetail(Conditional, AcceptingView):
         health = validated(HealthInput(data=said))
         if asked <= set(HEALTH):
             changing.report_health(bay, health, expected=self.expected)
-            return Response({"uuid": str(bay.pk)}, status=202)
+            return self.accepted(actions.find_bay(self.caller, str(bay.pk), counted=True), 200)
         # The same number again is how an update that failed is asked for once more.
         body = validated(BayInput(self.words, data={"node_count": bay.node_count, **changes}, partial=True))
         won = changing.resize(

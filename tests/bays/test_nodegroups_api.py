@@ -85,7 +85,7 @@ class ReadTests(NodeGroupCase):
     def test_older_versions_do_not_know_of_groups(self):
         for version in ("1.1", "1.8"):
             header = {"OpenStack-API-Version": f"container-infra {version}"}
-            self.refused(self.get(self.path, **header), 404, "from version 1.9 on")
+            self.refused(self.get(self.path, **header), 406, "from 1.9 on")
 
     def test_other_projects_see_none(self):
         group = make.nodegroup(self.bay)

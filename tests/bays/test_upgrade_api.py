@@ -54,7 +54,7 @@ class UpgradeTests(NodeGroupCase):
         self.assertEqual(self.rows(), before)
         header = {"OpenStack-API-Version": "container-infra 1.7"}
         answer = self.post(f"/clusters/{self.bay.pk}/actions/upgrade", {}, **header)
-        self.refused(answer, 404, "from version 1.8 on")
+        self.refused(answer, 406, "from 1.8 on")
 
     def test_a_further_group_follows_its_bay(self):
         row = make.nodegroup(self.bay, image_id="image-1", labels={"own": "x"})

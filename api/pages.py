@@ -71,11 +71,7 @@ def paginate(
     :raises BadRequest: a parameter is none of the allowed ones.
     :raises NotFound: the marker is none of these rows.
     """
-    limit = _limit(request)
-    if limit == 0:
-        raise BadRequest("limit must be a whole number greater than zero.")
-    key = request.query_params.get("sort_key", default)
-    by = _column(sort_keys, key, request.query_params.get("sort_dir", "asc"))
+    limit, by = _asked(request, sort_keys, default)
     wanted = _Wanted(limit, _total([by], [("pk", by[1])]))
     return _page(request, queryset, wanted, marker, markers)
 
@@ -88,11 +84,7 @@ def page_of(
     :raises BadRequest: a parameter is none of the allowed ones.
     :raises NotFound: the marker is none of these rows.
     """
-    limit = _limit(request)
-    if limit == 0:
-        raise BadRequest("limit must be a whole number greater than zero.")
-    key = request.query_params.get("sort_key", default)
-    column, descending = _column(sort_keys, key, request.query_params.get("sort_dir", "asc"))
+    limit, (column, descending) = _asked(request, sort_keys, default)
     rows = sorted(rows, key=lambda row: getattr(row, column), reverse=descending)
     after = request.query_params.get("marker")
     if after:
@@ -165,6 +157,15 @@ def _offset(request: Request) -> int:
     if not _NUMBER.fullmatch(text) or int(text) > _MAX_OFFSET:
         raise BadRequest(f"offset must be a whole number from zero to {_MAX_OFFSET}.")
     return int(text)
+
+
+def _asked(request: Request, sort_keys: Mapping[str, str], default: str) -> tuple[int, tuple[str, bool]]:
+    """Return how many rows are asked for, and the column to sort by with whether it descends."""
+    limit = _limit(request)
+    if limit == 0:
+        raise BadRequest("limit must be a whole number greater than zero.")
+    query = request.query_params
+    return limit, _column(sort_keys, query.get("sort_key", default), query.get("sort_dir", "asc"))
 
 
 def _column(sort_keys: Mapping[str, str], key: str, direction: str) -> tuple[str, bool]:

@@ -38,6 +38,8 @@ def observe_progress() -> int:
         stack_id__isnull=False,
         sent_at__lt=Now() - SOON,
     ).exclude(operation__action="upgrade")
+    if not slow.exists():
+        return 0  # an idle installation writes nothing, not even that it has looked
     bays = Cursor.take(PROGRESS, slow.select_related("baymodel"), limit=BAYS_PER_TICK, pause=PAUSE)
     return sum(_observe(bay) for bay in bays)
 

@@ -34,7 +34,7 @@ from workers import bell
 log = structlog.get_logger(__name__)
 
 WATCH = (
-    1.0  # seconds after which a tick leaves the rest to the next one, on whichever node; by then there is one
+    1.0  # seconds after which a tick leaves the rest to the next one, on whichever node, which is due by then
 )
 TICK = 5.0  # likewise, of the slow rounds
 MISSING = "missing"

@@ -60,6 +60,15 @@ class ProgressTests(HeatSyncCase):
         self.assertEqual(self.proxy.total(), 0)
         self.assertLessEqual(len(statements.work), 4)
 
+    def test_an_idle_tick_writes_nothing(self):
+        self.a_bay("CREATE_COMPLETE", after_birth={"stack_id": uuid.uuid4(), "sent_at": Now() - AGO})
+        Cursor.objects.filter(pk=PROGRESS).update(after=FIRST, not_before=Now())
+        before = Cursor.objects.values().get(pk=PROGRESS)
+        with Statements() as statements:
+            progress.observe_progress()
+        self.assertEqual(len(statements.work), 1)
+        self.assertEqual(Cursor.objects.values().get(pk=PROGRESS), before)
+
     def test_a_tick_asks_for_a_few_and_a_stack_that_is_gone_is_passed_over(self):
         for _ in range(BAYS_PER_TICK + 2):
             self.waiting(uuid.uuid4(), sent_at=Now() - AGO)

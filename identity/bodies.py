@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from identity.models import DOMAIN, Assignment, Project, Role, User, stable_id
+from identity.models import DOMAIN, ApplicationCredential, Assignment, Project, Role, User, stable_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,6 +50,12 @@ def token(checked: Checked, request: Request) -> dict[str, Any]:
         document["is_domain"] = False
     if caller.system:
         document["system"] = {"all": True}
+    if caller.through is not None:
+        document["application_credential"] = {
+            "id": caller.through.credential_id,
+            "name": caller.through.name,
+            "restricted": caller.through.restricted,
+        }
     if checked.token.is_scoped:
         document["roles"] = [{"id": Role(name).uid, "name": name} for name in sorted(caller.roles)]
         if "nocatalog" not in request.query_params:
@@ -154,6 +160,26 @@ def user(row: User, request: Request) -> dict[str, Any]:
         "password_expires_at": None,
         "options": {},
         "links": _self(request, "users", row.pk),
+    }
+
+
+def credential(row: ApplicationCredential, request: Request) -> dict[str, Any]:
+    """Return an application credential's document, without its secret."""
+    return {
+        "id": row.pk,
+        "name": row.name,
+        "description": row.description or None,
+        "user_id": row.user_id,
+        "project_id": row.project_id,
+        "system": None,
+        "roles": [
+            {"id": each.uid, "name": each.value, "domain_id": None, "description": None, "options": {}}
+            for each in Role
+            if each.value in row.roles
+        ],
+        "unrestricted": row.unrestricted,
+        "expires_at": row.expires_at and row.expires_at.strftime("%Y-%m-%dT%H:%M:%S.%f"),
+        "links": _self(request, f"users/{row.user_id}/application_credentials", row.pk),
     }
 
 

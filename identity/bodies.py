@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from api.requests import url_of
 from identity.models import DOMAIN, ApplicationCredential, Assignment, Project, Role, User, stable_id
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def version(request: Request) -> dict[str, Any]:
         "id": "v3.14",
         "status": "stable",
         "updated": UPDATED,
-        "links": [{"rel": "self", "href": request.build_absolute_uri("/identity/v3/")}],
+        "links": [{"rel": "self", "href": url_of(request, "/identity/v3/")}],
         "media-types": [{"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}],
     }
 
@@ -76,7 +77,7 @@ def catalog(request: Request) -> list[dict[str, Any]]:
                     "interface": interface,
                     "region": settings.REGION,
                     "region_id": settings.REGION,
-                    "url": request.build_absolute_uri(url) if url.startswith("/") else url,
+                    "url": url_of(request, url) if url.startswith("/") else url,
                 }
                 for interface in ("public", "internal", "admin")
             ],
@@ -127,7 +128,7 @@ def assignment(row: Assignment, as_role: Role, request: Request, *, names: bool)
         "user": user_is,
         "role": role_is,
         "scope": where,
-        "links": {"assignment": request.build_absolute_uri(path)},
+        "links": {"assignment": url_of(request, path)},
     }
 
 
@@ -190,7 +191,7 @@ def whole(word: str, documents: Iterable[dict[str, Any]], request: Request) -> d
 
 
 def _self(request: Request, kind: str, ident: str) -> dict[str, str]:
-    return {"self": request.build_absolute_uri(f"/identity/v3/{kind}/{ident}")}
+    return {"self": url_of(request, f"/identity/v3/{kind}/{ident}")}
 
 
 def _time(moment: datetime) -> str:

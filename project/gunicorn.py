@@ -26,6 +26,9 @@ control_socket_disable = True  # it would write to the home directory
 accesslog = None
 loglevel = "warning"
 preload_app = False
+# What a proxy says is read by api/proxies.py, where BEHIND_PROXY is set: gunicorn would believe every local client.
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 - gunicorn's heartbeat file
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import sys
+from urllib.parse import urlsplit
 
 from project import env, logs
 
@@ -254,6 +255,7 @@ SEED_PASSWORDS = {
 # --- api ----------------------------------------------------------------------------------------------------
 MIDDLEWARE = [
     "api.requests.RequestIdMiddleware",  # outermost: every answer carries the id
+    "api.proxies.ProxyMiddleware",
     "django.middleware.common.CommonMiddleware",  # Content-Length, and no other host than ALLOWED_HOSTS
     *MIDDLEWARE,
 ]
@@ -266,7 +268,8 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "api.problems.handler",
     "UNAUTHENTICATED_USER": None,
 }
-USE_X_FORWARDED_HOST = env.flag("BEHIND_PROXY", default=False)  # links carry the host that the client used
+BEHIND_PROXY = env.flag("BEHIND_PROXY", default=False)  # see api/proxies.py
+USE_X_FORWARDED_HOST = BEHIND_PROXY  # links carry the host that the client used
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # probes speak plain HTTP
 API_BODY_BYTES = 1024 * 1024
 API_BODY_DEPTH = 32
@@ -277,7 +280,8 @@ IDEMPOTENCY_HOURS = env.number(
 # --- end of api
 
 # --- web ----------------------------------------------------------------------------------------------------
-STATIC_URL = "static/"
+STATIC_URL = f"{urlsplit(PUBLIC_URL).path}/static/"  # a proxy's prefix included, and taken away by it
+WHITENOISE_STATIC_PREFIX = "/static/"
 WHITENOISE_USE_FINDERS = True  # served from where the packages have them: nothing to collect
 HTTPS = PUBLIC_URL.startswith("https://")
 SECURE_SSL_REDIRECT = HTTPS
@@ -286,9 +290,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY", default=False) else None
-)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 X_FRAME_OPTIONS = "DENY"
 
 # --- logging and tests --------------------------------------------------------------------------------------

@@ -77,12 +77,13 @@ class Identity(Part):
 
     def test_the_life_of_an_application_credential(self):
         made = self.told("application credential create --description nightly --role reader robot")
-        self.assertEqual((made["Name"], made["Roles"], made["Unrestricted"]), ("robot", "reader", False))
+        self.assertEqual((made["Name"], made["Unrestricted"]), ("robot", False))
+        self.assertEqual([role["name"] for role in made["Roles"]], ["reader"])
         ident, secret = made["ID"], made["Secret"]
         (row,) = self.told("application credential list")
         self.assertEqual((row["ID"], row["Name"]), (ident, "robot"))
         shown = self.told("application credential show robot")
-        self.assertEqual((shown["ID"], shown["Secret"]), (ident, None))
+        self.assertEqual((shown["ID"], shown["Description"], shown.get("Secret")), (ident, "nightly", None))
         self.complains("application credential create robot", of="named robot already")
         self.complains("application credential create --role admin king", of="cannot have a role")
         rule = """'[{"path":"/v3","method":"GET","service":"volume"}]'"""

@@ -147,6 +147,19 @@ def log_in(auth: dict[str, Any]) -> tuple[str, Checked]:
     return text, checked
 
 
+def who(auth: dict[str, Any]) -> str:
+    """Return whom a login says it is: what guesses at a password or a secret are counted under."""
+    identity = auth["identity"]
+    match identity["methods"][0]:
+        case "password":
+            named = identity["password"]["user"]
+            return str(named.get("id") or f"name {named['name']}")
+        case "application_credential":
+            named = identity["application_credential"]
+            return f"credential {named.get('id') or (named['name'], sorted(named['user'].items()))}"
+    return ""
+
+
 def _by_password(given: dict[str, Any]) -> User:
     """Return the user; the work is the same whether there is one or not."""
     key = {"pk": given["id"]} if "id" in given else {"username": given["name"]}

@@ -231,6 +231,7 @@ CLOUD_VARIABLES = env.cloud_variables()
 
 # --- identity -----------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "identity.User"
+AUTHENTICATION_BACKENDS = ["identity.backends.Backend"]
 PASSWORD_HASHERS = ["identity.hashers.Argon2"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}}
@@ -256,6 +257,7 @@ SEED_PASSWORDS = {
 MIDDLEWARE = [
     "api.requests.RequestIdMiddleware",  # outermost: every answer carries the id
     "api.proxies.ProxyMiddleware",
+    "api.floods.FloodMiddleware",
     "django.middleware.common.CommonMiddleware",  # Content-Length, and no other host than ALLOWED_HOSTS
     *MIDDLEWARE,
 ]
@@ -264,6 +266,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["api.parsing.StrictJSONParser", "api.parsing.JSONPatchParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "api.parsing.JSONOnly",
     "DEFAULT_AUTHENTICATION_CLASSES": ["identity.authentication.TokenAuthentication"],
+    "DEFAULT_THROTTLE_CLASSES": ["identity.throttles.ProjectThrottle"],
     "DEFAULT_PERMISSION_CLASSES": ["identity.policy.PolicyPermission"],
     "EXCEPTION_HANDLER": "api.problems.handler",
     "UNAUTHENTICATED_USER": None,
@@ -273,6 +276,15 @@ USE_X_FORWARDED_HOST = BEHIND_PROXY  # links carry the host that the client used
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # probes speak plain HTTP
 API_BODY_BYTES = 1024 * 1024
 API_BODY_DEPTH = 32
+DATA_UPLOAD_MAX_MEMORY_SIZE = API_BODY_BYTES
+# Of the whole installation, a second and at once; see api/rates.py. Tests send what they send.
+RATES = {
+    "project": env.rate("ROADSTEAD_RATE_PROJECT", "200,2000"),
+    "address": env.rate("ROADSTEAD_RATE_ADDRESS", "50,500"),
+    "login": env.rate("ROADSTEAD_RATE_LOGIN", "20,200"),
+    "guess": env.rate("ROADSTEAD_RATE_GUESS", "0.5,30"),
+}
+RATES = {name: rate for name, rate in RATES.items() if rate and not TESTING}
 API_PAGE_LIMIT = 1000  # the default and the most
 IDEMPOTENCY_HOURS = env.number(
     "ROADSTEAD_IDEMPOTENCY_HOURS", 24

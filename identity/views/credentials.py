@@ -28,6 +28,7 @@ class Credentials(_OfUser):
     """The application credentials of a user."""
 
     policy = {"GET": "identity:own", "POST": "identity:own"}
+    heeds_idempotency_key = False
 
     def get(self, request: Request, user: str) -> Response:
         """List them, by `name` if asked."""

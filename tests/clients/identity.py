@@ -86,8 +86,9 @@ class Identity(Part):
         self.assertEqual((shown["ID"], shown["Description"], shown.get("Secret")), (ident, "nightly", None))
         self.complains("application credential create robot", of="named robot already")
         self.complains("application credential create --role admin king", of="cannot have a role")
-        rule = """'[{"path":"/v3","method":"GET","service":"volume"}]'"""
-        self.complains(f"application credential create --access-rules {rule} r", of="Access rules are not")
+        rules = '[{"path": "/v3", "method": "GET", "service": "volume"}]'
+        limited = ("application", "credential", "create", "--access-rules", rules, "limited")
+        self.assertIn("Access rules are not enforced", self.openstack(*limited, fails=True))
 
         with self.subTest("it logs in, without discovery of a version, with its role and no other"):
             told = self.robot(ident, secret)

@@ -35,6 +35,8 @@ class ResourceView(APIView):
     """The microversion that brought the route; older requests do not see it."""
     heeds_if_match: ClassVar[bool] = False
     """Whether the route is `api.preconditions.Conditional`: others refuse If-Match instead of passing it over."""
+    heeds_idempotency_key: ClassVar[bool] = True
+    """Whether an answer may be kept for who asks twice: not one that tells a secret which is not kept itself."""
 
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
 
@@ -58,6 +60,8 @@ class ResourceView(APIView):
         super().initial(request, *args, **kwargs)
         if "If-Match" in request.headers and not self.heeds_if_match:
             raise BadRequest("If-Match is not heeded here, so the request was not carried out.")
+        if "Idempotency-Key" in request.headers and not self.heeds_idempotency_key:
+            raise BadRequest("Idempotency-Key is not heeded here, so the request was not carried out.")
         method = str(request.method).lower()
         setattr(self, method, partial(self._carry_out, getattr(self, method)))  # DRF looks it up after this
 
@@ -78,6 +82,14 @@ class ResourceView(APIView):
         same Idempotency-Key, with the answer as the method returned it. So it reads, and accepts nothing.
         """
         return response
+
+    def perform_authentication(self, request: Request) -> None:
+        """Find out who calls, and refuse those who call too often, whatever else would be said to them."""
+        super().perform_authentication(request)
+        super().check_throttles(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Do nothing: it was done as soon as it was known who calls."""
 
     def determine_version(self, request: Request, *args: object, **kwargs: object) -> tuple[Any, Any]:
         """Return the microversion, in DRF's form."""

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 
 from api.problems import BadRequest, Problem, VersionNotAcceptable
+from api.requests import url_of
 from api.versions import CONTAINER_INFRA, Version
 from api.views import ResourceView
 from bays.serializers import CLUSTERS, Dialect
@@ -39,7 +40,7 @@ class BayView(ResourceView):
     @property
     def base(self) -> str:
         """The service's URL as the client named it."""
-        return self.request.build_absolute_uri(self.service.prefix)
+        return url_of(self.request, self.service.prefix)
 
 
 def validated(serializer: BaseSerializer[Any]) -> dict[str, Any]:

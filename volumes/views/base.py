@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 
 from api.problems import BadRequest
+from api.requests import url_of
 from api.versions import BLOCK_STORAGE, Version
 from api.views import ResourceView
 from identity.callers import Caller, caller_of
@@ -28,7 +29,7 @@ class VolumeView(ResourceView):
     @property
     def base(self) -> str:
         """The URL of version 3 as the client named it, without the project."""
-        return self.request.build_absolute_uri(f"{self.service.prefix}/v3")
+        return url_of(self.request, f"{self.service.prefix}/v3")
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse a path that names another project than the token's.

@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 
+from api.fields import FALSE, TRUE
 from api.problems import BadRequest, Problem, VersionNotAcceptable
 from api.requests import url_of
 from api.versions import CONTAINER_INFRA, Version
@@ -58,8 +59,8 @@ def truth(request: Request, name: str) -> bool:
     :raises BadRequest: it is neither true nor false.
     """
     word = request.query_params.get(name, "false").strip().lower()
-    if word in {"true", "1", "yes", ""}:
+    if word == "" or word in TRUE:
         return True
-    if word in {"false", "0", "no"}:
+    if word in FALSE:
         return False
     raise BadRequest(f"{name} must be true or false.")

@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from api.dryrun import NotRehearsed
 from api.problems import BadRequest, NotFound
 from identity import policy
 from volumes.views.base import VolumeView, validated
@@ -34,6 +35,7 @@ class Action(Generic[R]):
     `finish` is called after that was committed, outside any transaction, with the id of the row: it may wait for a
     worker, and what it returns is the answer's document instead. It is called for replays under an Idempotency-Key,
     too: that the caller may take the action, and may see the row, is asked again first.
+    `dry_run` says that the action can be tried: others refuse to be.
     """
 
     rule: str
@@ -42,12 +44,14 @@ class Action(Generic[R]):
     since: int = 0  # minor version
     status: int = 202
     finish: Finish[R] | None = None
+    dry_run: bool = False
 
 
 class ActionView(VolumeView, Generic[R]):
     """A route whose POST takes the actions of a table. The rule of POST is the least that any of them needs."""
 
     actions: ClassVar[Mapping[str, Action[Any]]]
+    dry_runs = frozenset({"POST"})
 
     @abstractmethod
     def find(self, ident: str) -> R:
@@ -66,6 +70,8 @@ class ActionView(VolumeView, Generic[R]):
         action: Action[R] | None = self.actions.get(name)
         if action is None:
             raise BadRequest(f"There is no such action: {name[:64]}.")
+        if self.is_dry_run and not action.dry_run:
+            raise NotRehearsed(f"dry_run is not offered for {name}, so it was not carried out.")
         if not self.at_least(action.since):
             raise NotFound(f"There is no action {name} before version 3.{action.since}.")
         policy.enforce(self.caller, action.rule)

@@ -123,6 +123,7 @@ def listed(
 
 class Volumes(VolumesInDetail):
     policy = {"GET": "volume:list", "POST": "volume:create"}
+    dry_runs = frozenset({"POST"})
     detail = False
 
     def post(self, request: Request) -> Response:
@@ -168,6 +169,7 @@ def metadata_of(volumes: QuerySet[Volume]) -> dict[str, list[str]]:
 
 class VolumeDetail(Conditional, VolumeView):
     policy = {"GET": "volume:get", "PUT": "volume:update", "DELETE": "volume:delete"}
+    dry_runs = frozenset({"DELETE"})
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show a volume, by id alone."""

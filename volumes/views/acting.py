@@ -11,16 +11,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
+from django.db.models import Model
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from api.dryrun import NotRehearsed
+from api.preconditions import Conditional
 from api.problems import BadRequest, NotFound
 from identity import policy
 from volumes.views.base import VolumeView, validated
 
-R = TypeVar("R")
+R = TypeVar("R", bound=Model)
 Values = dict[str, Any]
 Call = Callable[["ActionView[R]", R, Values], Mapping[str, Any] | None]
 Finish = Callable[["ActionView[R]", str, Values], Mapping[str, Any] | None]
@@ -47,7 +49,7 @@ class Action(Generic[R]):
     dry_run: bool = False
 
 
-class ActionView(VolumeView, Generic[R]):
+class ActionView(Conditional, VolumeView, Generic[R]):
     """A route whose POST takes the actions of a table. The rule of POST is the least that any of them needs."""
 
     actions: ClassVar[Mapping[str, Action[Any]]]
@@ -60,11 +62,16 @@ class ActionView(VolumeView, Generic[R]):
         :raises NotFound: there is none that the caller may see.
         """
 
+    def above(self, row: R) -> tuple[Model, ...]:  # noqa: ARG002 - for overriding
+        """Return what the actions lock before the row."""
+        return ()
+
     def post(self, request: Request, ident: str) -> Response:
         """Take the action that the body names.
 
         :raises BadRequest: it names none that is offered.
         :raises Forbidden: the caller may not take it.
+        :raises PreconditionFailed: the row is not as If-Match says.
         """
         name, body = _named(request.data)
         action: Action[R] | None = self.actions.get(name)
@@ -77,7 +84,8 @@ class ActionView(VolumeView, Generic[R]):
         policy.enforce(self.caller, action.rule)
         row = self.find(ident)
         values = {} if action.takes is None else validated(action.takes(data=body))
-        document = action.call(self, row, values)
+        with self.holding(row, *self.above(row)):
+            document = action.call(self, row, values)
         return Response(document, status=action.status)
 
     def finish(self, request: Request, response: Response) -> Response:

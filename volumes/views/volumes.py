@@ -196,10 +196,9 @@ class VolumeDetail(Conditional, VolumeView):
         return Response(status=202)
 
 
-class EncryptionOfVolume(VolumeView):
+class EncryptionOfVolume(Conditional, VolumeView):
     policy = {"GET": "volume:get"}
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Tell compute, which asks for it of each volume, that this one needs no key."""
-        find_volume(self.caller, ident)
-        return Response({"encryption_key_id": None})
+        return self.show(find_volume(self.caller, ident), {"encryption_key_id": None})

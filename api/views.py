@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rest_framework.views import APIView
 
-from api import idempotency
+from api import dryrun, idempotency
 from api.problems import BadRequest, MethodNotAllowed, NotFound, Problem
 from api.requests import request_id_of
 from api.versions import HEADER, Service, Version
+from lifecycle import accepted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,8 +39,12 @@ class ResourceView(APIView):
     heeds_idempotency_key: ClassVar[bool] = True
     """Whether an answer may be kept for who asks twice: not one that tells a secret which is not kept itself."""
 
+    dry_runs: ClassVar[frozenset[str]] = frozenset()
+    """The methods that can be tried (see `api.rehearsing`): others refuse dry_run instead of being carried out."""
+
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
 
+    is_dry_run = False
     _version: Version | None = None
 
     @property
@@ -62,6 +67,9 @@ class ResourceView(APIView):
             raise BadRequest("If-Match is not heeded here, so the request was not carried out.")
         if "Idempotency-Key" in request.headers and not self.heeds_idempotency_key:
             raise BadRequest("Idempotency-Key is not heeded here, so the request was not carried out.")
+        self.is_dry_run = dryrun.is_asked_for(request)
+        if self.is_dry_run and request.method not in self.dry_runs:
+            raise dryrun.NotRehearsed("dry_run is not offered here, so the request was not carried out.")
         method = str(request.method).lower()
         setattr(self, method, partial(self._carry_out, getattr(self, method)))  # DRF looks it up after this
 
@@ -69,9 +77,19 @@ class ResourceView(APIView):
         self, handler: Callable[..., Response], request: Request, *args: object, **kwargs: object
     ) -> Response:
         key = idempotency.key_of(request)
-        handle = partial(handler, request, *args, **kwargs)
+        bare = partial(handler, request, *args, **kwargs)
+        if self.is_dry_run:
+            return self.rehearse(bare)
+        handle = partial(_told, bare)
         response = handle() if key is None else idempotency.once(key, request, self._version, handle)
         return self.finish(request, response)
+
+    def rehearse(self, handle: Callable[[], Response]) -> Response:
+        """Answer with what would come of the request, and leave everything as it is.
+
+        Of a route that offers dry runs: see `api.rehearsing.Rehearsed`.
+        """
+        raise NotImplementedError
 
     def finish(self, request: Request, response: Response) -> Response:  # noqa: ARG002 - for overriding
         """Return the answer to give after what the method accepted is committed.
@@ -122,3 +140,13 @@ class ResourceView(APIView):
             response["OpenStack-API-Maximum-Version"] = f"{service.word} {service.maximum}"
             self.headers["Vary"] = HEADER
         return super().finalize_response(request, response, *args, **kwargs)
+
+
+def _told(handle: Callable[[], Response]) -> Response:
+    """Have the answer name the operation that the request began, which its client may await."""
+    with accepted.noted() as changes:
+        response = handle()
+    operation = accepted.principal(changes)
+    if operation is not None:
+        response[idempotency.OPERATION] = str(operation.pk)
+    return response

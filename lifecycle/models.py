@@ -84,6 +84,8 @@ class Operation(models.Model):
     request_id = models.CharField(max_length=64, blank=True)
     action = models.CharField(max_length=32)
     params = models.JSONField(default=dict)
+    alike = models.CharField(max_length=255, blank=True, default="", db_default="")
+    """What takes about as long, if it is done to the same kind of resource: see `Leased.alike`."""
     state = models.CharField(max_length=16, choices=State.choices, default=State.IN_PROGRESS)
     reason = models.TextField(blank=True)
     accepted_epoch = models.BigIntegerField(default=0)
@@ -106,6 +108,11 @@ class Operation(models.Model):
             models.Index(fields=["project_id", "-created_at", "id"], name="operation_by_project"),
             models.Index(fields=["resource_id", "-created_at"], name="operation_by_resource"),
             models.Index(fields=["finished_at"], name="operation_by_age"),
+            models.Index(
+                fields=["resource_type", "action", "alike", "-finished_at"],
+                name="operation_alike",
+                condition=Q(state="COMPLETE", alike__gt=""),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -177,6 +184,13 @@ class Leased(models.Model):
     def queue(self) -> str:
         """The Celery queue in which this row's bell is rung: that of the workers that can do its work."""
         return BELLS
+
+    def alike(self, event: str, values: Mapping[str, object], size: int | None) -> str:  # noqa: ARG002 - for overriding
+        """Return what else is asked of such rows that takes about as long, by where it is done and how large it is.
+
+        Asked before the request's `values` are written; `size` is how much work it is, where the request says so.
+        """
+        return ""
 
     @classmethod
     def within_reach(cls) -> dict[str, object]:

@@ -289,6 +289,10 @@ API_PAGE_LIMIT = 1000  # the default and the most
 IDEMPOTENCY_HOURS = env.number(
     "ROADSTEAD_IDEMPOTENCY_HOURS", 24
 )  # answers are kept so long for who asks twice
+OPERATION_WAIT = env.number("ROADSTEAD_OPERATION_WAIT", 60)  # the most seconds that ?wait= may ask for
+OPERATION_WAITERS = int(  # how many requests of an API process may wait so at once: a quarter of its threads
+    env.number("ROADSTEAD_OPERATION_WAITERS", max(1, env.number("API_THREADS", 8) // 4))
+)
 # --- end of api
 
 # --- web ----------------------------------------------------------------------------------------------------

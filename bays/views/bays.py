@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.dryrun import NotRehearsed
 from api.pages import paginate
 from api.patch import Patchable
 from api.preconditions import Conditional
@@ -109,6 +110,7 @@ class BaysInDetail(AcceptingView):
 
 class Bays(BaysInDetail):
     policy = {"GET": "bay:list", "POST": "bay:create"}
+    dry_runs = frozenset({"POST"})
     show = staticmethod(bay_summary)
 
     def post(self, request: Request) -> Response:
@@ -122,6 +124,7 @@ class Bays(BaysInDetail):
 
 class BayDetail(Conditional, AcceptingView):
     policy = {"GET": "bay:get", "PATCH": "bay:update", "DELETE": "bay:delete"}
+    dry_runs = frozenset({"PATCH", "DELETE"})
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show a bay, by id or name."""
@@ -147,6 +150,8 @@ class BayDetail(Conditional, AcceptingView):
         said = {key: changes.pop(key, document[key]) for key in HEALTH if key in asked}
         health = validated(HealthInput(data=said))
         if asked <= set(HEALTH):
+            if self.is_dry_run:
+                raise NotRehearsed("dry_run is not offered for what an observer says of a bay's health.")
             changing.report_health(bay, health, expected=self.expected)
             return self.accepted(actions.find_bay(self.caller, str(bay.pk), counted=True), 200)
         # The same number again is how an update that failed is asked for once more.
@@ -171,6 +176,7 @@ class BayDetail(Conditional, AcceptingView):
 
 class Resize(Conditional, BayView):
     policy = {"POST": "bay:resize"}
+    dry_runs = frozenset({"POST"})
     since = Version(1, 7)
 
     def post(self, request: Request, ident: str) -> Response:

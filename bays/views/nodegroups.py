@@ -44,6 +44,7 @@ SORT_KEYS = {
 
 class NodeGroups(BayView):
     policy = {"GET": "nodegroup:list", "POST": "nodegroup:create"}
+    dry_runs = frozenset({"POST"})
     since = NODEGROUPS
 
     def get(self, request: Request, ident: str) -> Response:
@@ -72,6 +73,7 @@ class NodeGroups(BayView):
 
 class NodeGroupDetail(Conditional, BayView):
     policy = {"GET": "nodegroup:get", "PATCH": "nodegroup:update", "DELETE": "nodegroup:delete"}
+    dry_runs = frozenset({"PATCH", "DELETE"})
     since = NODEGROUPS
 
     def get(self, request: Request, ident: str, group: str) -> Response:  # noqa: ARG002
@@ -104,6 +106,7 @@ class NodeGroupDetail(Conditional, BayView):
 
 class Upgrade(Conditional, BayView):
     policy = {"POST": "bay:upgrade"}
+    dry_runs = frozenset({"POST"})
     since = UPGRADES
 
     def post(self, request: Request, ident: str) -> Response:

@@ -88,6 +88,7 @@ class SnapshotsInDetail(VolumeView):
 
 class Snapshots(SnapshotsInDetail):
     policy = {"GET": "snapshot:list", "POST": "snapshot:create"}
+    dry_runs = frozenset({"POST"})
     show: Show = staticmethod(snapshot_summary)
 
     def post(self, request: Request) -> Response:
@@ -113,6 +114,7 @@ class Snapshots(SnapshotsInDetail):
 
 class SnapshotDetail(Conditional, VolumeView):
     policy = {"GET": "snapshot:get", "PUT": "snapshot:update", "DELETE": "snapshot:delete"}
+    dry_runs = frozenset({"DELETE"})
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show a snapshot, by id alone."""
@@ -151,7 +153,7 @@ def _tell(view: View, snapshot: Snapshot, values: Values) -> None:
 
 ACTIONS: Final[Mapping[str, Action[Snapshot]]] = {
     "os-reset_status": Action("snapshot:reset", _reset, SnapshotResetInput),
-    "os-force_delete": Action("snapshot:force_delete", _force_delete),
+    "os-force_delete": Action("snapshot:force_delete", _force_delete, dry_run=True),
     "os-update_snapshot_status": Action("snapshot:update", _tell, SnapshotStatusInput),
     "os-unmanage": not_offered("Snapshots cannot be left to themselves here.", "snapshot:manage"),
 }

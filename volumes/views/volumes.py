@@ -123,6 +123,7 @@ def listed(
 
 class Volumes(VolumesInDetail):
     policy = {"GET": "volume:list", "POST": "volume:create"}
+    dry_runs = frozenset({"POST"})
     detail = False
 
     def post(self, request: Request) -> Response:
@@ -168,6 +169,7 @@ def metadata_of(volumes: QuerySet[Volume]) -> dict[str, list[str]]:
 
 class VolumeDetail(Conditional, VolumeView):
     policy = {"GET": "volume:get", "PUT": "volume:update", "DELETE": "volume:delete"}
+    dry_runs = frozenset({"DELETE"})
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show a volume, by id alone."""
@@ -194,10 +196,9 @@ class VolumeDetail(Conditional, VolumeView):
         return Response(status=202)
 
 
-class EncryptionOfVolume(VolumeView):
+class EncryptionOfVolume(Conditional, VolumeView):
     policy = {"GET": "volume:get"}
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Tell compute, which asks for it of each volume, that this one needs no key."""
-        find_volume(self.caller, ident)
-        return Response({"encryption_key_id": None})
+        return self.show(find_volume(self.caller, ident), {"encryption_key_id": None})

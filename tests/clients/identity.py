@@ -107,7 +107,8 @@ class Identity(Part):
         with self.subTest(
             "the volume client logs in as well; it wants a project's name, and cannot do without"
         ):
-            self.cinder("list", **self.robot(ident, secret, OS_PROJECT_NAME="demo"))
+            named = {"OS_PROJECT_NAME": "demo", "OS_PROJECT_DOMAIN_NAME": "Default"}
+            self.cinder("list", **self.robot(ident, secret, **named))
         with self.subTest("so does the SDK"):
             cloud = openstack.connect(
                 load_yaml_config=False,

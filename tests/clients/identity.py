@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import openstack
 
 from tests.clients.base import PASSWORD
@@ -121,7 +123,8 @@ class Identity(Part):
             )
             self.addCleanup(cloud.close)
             self.assertEqual(list(cloud.block_storage.volumes()), [])
-            (found,) = cloud.identity.application_credentials(cloud.current_user_id)
+            identity: Any = cloud.identity
+            (found,) = identity.application_credentials(cloud.current_user_id)
             self.assertEqual((found.name, found.project_id), ("robot", cloud.current_project_id))
 
         self.quiet("application credential delete robot")

@@ -12,20 +12,21 @@ from api.rates import network_of
 from identity.guesses import counted
 
 if TYPE_CHECKING:
-    from django.contrib.auth.base_user import AbstractBaseUser
     from django.http import HttpRequest
+
+    from identity.models import User
 
 
 class Backend(ModelBackend):
     """Users by name and password."""
 
-    def authenticate(
+    def authenticate(  # type: ignore[override] - as in the base, which is told it is allowed
         self,
         request: HttpRequest | None,
         username: str | None = None,
         password: str | None = None,
         **kwargs: Any,
-    ) -> AbstractBaseUser | None:
+    ) -> User | None:
         """Return the user, or None.
 
         :raises PermissionDenied: too many have failed; the page says what it says to a wrong password.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 REFUSED: Final = "The request you have made requires authentication."
+ANOTHER_SCOPE: Final = "An application credential cannot ask for another scope than its own project."
 MAX_PASSWORD: Final = 4096  # as Keystone's; hashing a longer one is work for nothing
 
 
@@ -51,7 +52,7 @@ class _Token(serializers.Serializer[Any]):
 
 
 class _Credential(_Named):
-    domain = None  # its user has one
+    domain = None  # type: ignore[assignment] - taken away: its user has one
     user = _Named(required=False)
     secret = fields.Text(max_length=MAX_PASSWORD, allow_blank=True)
 
@@ -105,7 +106,8 @@ class _Auth(serializers.Serializer[Any]):
 class LoginSerializer(serializers.Serializer[Any]):
     """The body of a login: exactly one method, password, token or application_credential, and a scope.
 
-    The scope is a project, the system or nothing; an application credential has its own.
+    The scope is a project, the system or nothing; an application credential has its own, and may name it: the volume
+    client does.
     """
 
     auth = _Auth()
@@ -136,9 +138,10 @@ def log_in(auth: dict[str, Any]) -> tuple[str, Checked]:
                 project_id = _kept_scope(parent.token, scope, project_id, system=system)
             text = tokens.reissue(parent.token, project_id, system=system)
         case "application_credential":
-            if scope is not None:
-                _refuse("a credential with a scope", told="An application credential cannot ask for a scope.")
-            text = tokens.issue_through(_by_credential(identity["application_credential"]))
+            credential = _by_credential(identity["application_credential"])
+            if scope is not None and (system or project_id != credential.project_id):
+                _refuse("a credential with another scope", told=ANOTHER_SCOPE, user_id=credential.user_id)
+            text = tokens.issue_through(credential)
         case _:
             _refuse("unsupported method")
     checked = tokens.check(text)

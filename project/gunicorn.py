@@ -13,7 +13,7 @@ import threading
 import uuid
 from typing import Any
 
-worker_class = "gthread"
+worker_class = "project.worker.Worker"
 workers = int(os.environ.get("API_PROCESSES", "2"))
 threads = int(os.environ.get("API_THREADS", "8"))
 timeout = 30

@@ -24,7 +24,7 @@ class ProxyCase(DoorCase):
     def href(self, path="/identity/v3", **headers) -> str:
         answer = self.client.get(path, headers={"Host": "testserver", **headers})
         self.assertEqual(answer.status_code, 200, answer.content)
-        return answer.json()["version"]["links"][0]["href"]
+        return str(answer.json()["version"]["links"][0]["href"])
 
 
 @behind_proxy

@@ -14,7 +14,7 @@ from lifecycle import local
 class MeterTests(SimpleTestCase):
     def setUp(self):
         self.now = 1000.0
-        clock = patch.object(rates.time, "monotonic", lambda: self.now)
+        clock = patch("time.monotonic", lambda: self.now)
         clock.start()
         self.addCleanup(clock.stop)
         self.enterContext(override_settings(RATES={"x": (10.0, 100.0)}))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import openstack
 
 from tests.clients.base import PASSWORD
@@ -107,7 +109,8 @@ class Identity(Part):
         with self.subTest(
             "the volume client logs in as well; it wants a project's name, and cannot do without"
         ):
-            self.cinder("list", **self.robot(ident, secret, OS_PROJECT_NAME="demo"))
+            named = {"OS_PROJECT_NAME": "demo", "OS_PROJECT_DOMAIN_NAME": "Default"}
+            self.cinder("list", **self.robot(ident, secret, **named))
         with self.subTest("so does the SDK"):
             cloud = openstack.connect(
                 load_yaml_config=False,
@@ -120,7 +123,8 @@ class Identity(Part):
             )
             self.addCleanup(cloud.close)
             self.assertEqual(list(cloud.block_storage.volumes()), [])
-            (found,) = cloud.identity.application_credentials(cloud.current_user_id)
+            identity: Any = cloud.identity
+            (found,) = identity.application_credentials(cloud.current_user_id)
             self.assertEqual((found.name, found.project_id), ("robot", cloud.current_project_id))
 
         self.quiet("application credential delete robot")

@@ -69,10 +69,12 @@ class CredentialLoginTests(CredentialCase):
                 work.append(CountingArgon2.worked)
         self.assertEqual(work, [1, 1])
 
-    def test_it_asks_for_no_scope(self):
-        for scope in ({"scope": project()}, {"scope": "unscoped"}, {"scope": {"system": {"all": True}}}):
-            error = self.robot(self.made["id"], "a secret of ours", 401, **scope)
-            self.assertIn("cannot ask for a scope", error["message"])
+    def test_it_asks_for_its_own_scope_or_none(self):
+        Assignment.objects.create(user=self.bob, project=self.red, role=Role.READER)
+        self.robot(self.made["id"], "a secret of ours", scope=project())
+        for scope in (project("red"), "unscoped", {"system": {"all": True}}):
+            error = self.robot(self.made["id"], "a secret of ours", 401, scope=scope)
+            self.assertIn("another scope than its own project", error["message"])
 
     def test_its_token_gives_no_other_scope(self):
         Assignment.objects.create(user=self.bob, project=self.red, role=Role.MEMBER)

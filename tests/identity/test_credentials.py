@@ -29,7 +29,7 @@ class CredentialCase(AdminCase):
     def works(self, headers) -> bool:
         status = self.send("GET", "auth/catalog", headers=headers).status_code
         self.assertIn(status, (200, 401))
-        return status == 200
+        return bool(status == 200)
 
     def of_bob(self, ident="") -> str:
         return f"users/{self.bob.pk}/application_credentials/{ident}".rstrip("/")

@@ -78,7 +78,13 @@ class ResourceView(APIView):
             return self.rehearse(bare)
         handle = partial(_told, bare)
         response = handle() if key is None else idempotency.once(key, request, self._version, handle)
-        return self.finish(request, response)
+        try:
+            return self.finish(request, response)
+        except Problem as problem:  # it was accepted all the same, and its operation can be awaited
+            if idempotency.OPERATION in response:
+                operation = {idempotency.OPERATION: response[idempotency.OPERATION]}
+                problem.headers = {**problem.headers, **operation}
+            raise
 
     def rehearse(self, handle: Callable[[], Response]) -> Response:
         """Answer with what would come of the request, and leave everything as it is.

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.dryrun import NotRehearsed
+from api.expected import expectations
 from api.pages import paginate
 from api.patch import Patchable
 from api.preconditions import Conditional
@@ -115,7 +116,10 @@ class BayDetail(Conditional, AcceptingView):
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show a bay, by id or name."""
         bay = actions.find_bay(self.caller, ident, counted=True)
-        return self.show(bay, bay_detail(bay, self.words, self.base))
+        document = bay_detail(bay, self.words, self.base)
+        if document["progress"] is not None:
+            document["progress"] |= expectations(bay.operation)
+        return self.show(bay, document)
 
     def patch(self, request: Request, ident: str) -> Response:
         """Accept another node_count, or what an observer says of the bay's health, as a JSON patch."""

@@ -36,6 +36,8 @@ class ResourceView(APIView):
     """The microversion that brought the route; older requests do not see it."""
     heeds_if_match: ClassVar[bool] = False
     """Whether the route is `api.preconditions.Conditional`: others refuse If-Match instead of passing it over."""
+    heeds_idempotency_key: ClassVar[bool] = True
+    """Whether an answer may be kept for who asks twice: not one that tells a secret which is not kept itself."""
 
     dry_runs: ClassVar[frozenset[str]] = frozenset()
     """The methods that can be tried (see `api.rehearsing`): others refuse dry_run instead of being carried out."""
@@ -66,6 +68,8 @@ class ResourceView(APIView):
         self.is_dry_run = dryrun.is_asked_for(request)
         if self.is_dry_run and request.method not in self.dry_runs:
             raise dryrun.NotRehearsed("dry_run is not offered here, so the request was not carried out.")
+        if "Idempotency-Key" in request.headers and not self.heeds_idempotency_key:
+            raise BadRequest("Idempotency-Key is not heeded here, so the request was not carried out.")
         method = str(request.method).lower()
         setattr(self, method, partial(self._carry_out, getattr(self, method)))  # DRF looks it up after this
 
@@ -102,6 +106,14 @@ class ResourceView(APIView):
         same Idempotency-Key, with the answer as the method returned it. So it reads, and accepts nothing.
         """
         return response
+
+    def perform_authentication(self, request: Request) -> None:
+        """Find out who calls, and refuse those who call too often, whatever else would be said to them."""
+        super().perform_authentication(request)
+        super().check_throttles(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Do nothing: it was done as soon as it was known who calls."""
 
     def determine_version(self, request: Request, *args: object, **kwargs: object) -> tuple[Any, Any]:
         """Return the microversion, in DRF's form."""

@@ -26,6 +26,12 @@ control_socket_disable = True  # it would write to the home directory
 accesslog = None
 loglevel = "warning"
 preload_app = False
+limit_request_line = 4094  # bytes
+limit_request_fields = 100
+limit_request_field_size = 8190  # bytes
+# What a proxy says is read by api/proxies.py, where BEHIND_PROXY is set: gunicorn would believe every local client.
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 - gunicorn's heartbeat file
 
 
@@ -58,7 +64,8 @@ def post_worker_init(worker: Any) -> None:
     from workers.heartbeat import Heartbeat  # noqa: PLC0415
 
     local.node_id = uuid.uuid4()  # the environment's id is shared by all processes of this API
-    worker.heartbeat = Heartbeat(Node.Kind.API)
+    local.peers = worker.cfg.workers
+    worker.heartbeat = Heartbeat(Node.Kind.API, peers=worker.cfg.workers)
     worker.heartbeat.start()
 
     def begin_drain(*_: object) -> None:

@@ -9,8 +9,10 @@ from django.db.models import Model
 from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 
+from api.fields import FALSE, TRUE
 from api.problems import BadRequest, Problem, VersionNotAcceptable
 from api.rehearsing import Facts, Rehearsed
+from api.requests import url_of
 from api.versions import CONTAINER_INFRA, Version
 from bays import rehearsing
 from bays.models import Bay
@@ -58,7 +60,7 @@ class BayView(Rehearsed):
     @property
     def base(self) -> str:
         """The service's URL as the client named it."""
-        return self.request.build_absolute_uri(self.service.prefix)
+        return url_of(self.request, self.service.prefix)
 
 
 def validated(serializer: BaseSerializer[Any]) -> dict[str, Any]:
@@ -76,8 +78,8 @@ def truth(request: Request, name: str) -> bool:
     :raises BadRequest: it is neither true nor false.
     """
     word = request.query_params.get(name, "false").strip().lower()
-    if word in {"true", "1", "yes", ""}:
+    if word == "" or word in TRUE:
         return True
-    if word in {"false", "0", "no"}:
+    if word in FALSE:
         return False
     raise BadRequest(f"{name} must be true or false.")

@@ -16,7 +16,7 @@ from api.problems import BadRequest
 from api.versions import Version
 from bays import actions, changing, grouping
 from bays.actions import Wish
-from bays.groups import find_group
+from bays.groups import find_group, groups_of
 from bays.models import Bay
 from bays.nodegroups import DEFAULT_WORKER
 from bays.serializers import BAYS, BayInput, HealthInput, ResizeInput, bay_detail, bay_summary
@@ -44,15 +44,29 @@ SORT_KEYS |= {
             "create_timeout",
             "discovery_url",
         ),
-        *("stack_id", "api_address", "coe_version", "health_status", "project_id", "user_id"),
+        *("stack_id", "api_address", "coe_version", "container_version", "health_status", "status_reason"),
+        *("fixed_network", "fixed_subnet", "floating_ip_enabled", "master_lb_enabled"),
+        *("project_id", "user_id"),
     )
 }
+SORT_KEYS |= {"bay_create_timeout": "create_timeout"}
+SORT_KEYS |= dict.fromkeys(("cluster_template_id", "baymodel_id"), "baymodel_id")
 HEALTH = ("health_status", "health_status_reason")
 PATCHABLE = Patchable(
     changeable=frozenset({"node_count", *HEALTH}),
-    mandatory=frozenset({"node_count", "cluster_template_id", "baymodel_id", "master_count"}),
+    mandatory=frozenset({"cluster_template_id", "baymodel_id", "master_count"}),
+    defaults={"node_count": 1},
     internal=frozenset(
-        {"uuid", "links", "stack_id", "status", "status_reason", "api_address", "node_addresses"}
+        {
+            "uuid",
+            "links",
+            "stack_id",
+            "cluster_id",
+            "status",
+            "status_reason",
+            "api_address",
+            "node_addresses",
+        }
         | {"master_addresses", "project_id", "user_id", "created_at", "updated_at", "faults"}
         | {"progress", "failure", "labels_overridden", "labels_added", "labels_skipped"}
     ),
@@ -119,6 +133,9 @@ class BayDetail(Conditional, AcceptingView):
         document = bay_detail(bay, self.words, self.base)
         if document["progress"] is not None:
             document["progress"] |= expectations(bay.operation)
+        if "faults" in document:
+            failed = [group for group in groups_of(bay) if group.status.endswith("_FAILED")]
+            document["faults"] = {group.name: group.status_reason for group in failed}
         return self.show(bay, document)
 
     def patch(self, request: Request, ident: str) -> Response:

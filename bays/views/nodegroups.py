@@ -35,7 +35,10 @@ SORT_KEYS = {
     "node_count": "node_count",
     "status": "status",
     "is_default": "is_default",
-    "created_at": "created_at",
+    **{name: name for name in ("created_at", "updated_at", "status_reason", "flavor_id", "image_id")},
+    **{name: name for name in ("min_node_count", "max_node_count", "docker_volume_size")},
+    # Alike in all groups of a bay.
+    **dict.fromkeys(("cluster_id", "project_id", "stack_id"), "created_at"),
 }
 
 

@@ -6,8 +6,10 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.problems import BadRequest, Forbidden, NotFound
-from identity import bodies, logins, tokens
+from api import rates
+from api.problems import BadRequest, Forbidden, NotFound, TooManyRequests
+from api.rates import network_of
+from identity import bodies, guesses, logins, tokens
 from identity.callers import NO_PROJECT
 from identity.policy import enforce
 from identity.tokens import Checked
@@ -47,9 +49,13 @@ class Tokens(IdentityView):
 
     def post(self, request: Request) -> Response:
         """Log in."""
+        address = network_of(request.META.get("REMOTE_ADDR", ""))
+        if wait := rates.LOGINS.take(address):
+            raise TooManyRequests(wait)
         login = logins.LoginSerializer(data=request.data)
         login.is_valid(raise_exception=True)
-        text, checked = logins.log_in(login.validated_data["auth"])
+        with guesses.counted(logins.who(login.validated_data["auth"]), address):
+            text, checked = logins.log_in(login.validated_data["auth"])
         return self._described(text, checked, status=201)
 
     def get(self, request: Request) -> Response:

@@ -50,6 +50,7 @@ class RouteMatrixTests(AdminCase):
     def test_it_allows_each_what_it_should(self):
         target, red = self.target.pk, self.red.pk
         user, project = {"user": {"name": "new"}}, {"project": {"name": "new"}}
+        credential = {"application_credential": {"name": "new"}}
         own = {"user": {"original_password": PASSWORD, "password": "another password"}}
         matrix = [
             ("GET", "domains", None, ANY),
@@ -67,6 +68,13 @@ class RouteMatrixTests(AdminCase):
             ("GET", f"users/{target}/projects", None, (*ADMINS, 200, 200)),
             ("PATCH", f"users/{target}", {"user": {"description": "x"}}, (*ADMINS, 200, 200)),
             ("POST", f"users/{target}/password", own, (403,) * 8),
+            ("GET", f"users/{target}/application_credentials", None, (*ADMINS, 200, 200)),
+            ("POST", f"users/{target}/application_credentials", credential, (403,) * 8),
+            ("GET", f"users/{target}/application_credentials/x", None, (*ADMINS, 404, 404)),
+            ("DELETE", f"users/{target}/application_credentials/x", None, (*ADMINS, 404, 404)),
+            ("GET", f"users/{target}/access_rules", None, (*ADMINS, 200, 200)),
+            ("GET", f"users/{target}/access_rules/x", None, (*ADMINS, 404, 404)),
+            ("DELETE", f"users/{target}/access_rules/x", None, (*ADMINS, 404, 404)),
             *(
                 line
                 for place in (f"projects/{red}", "system")

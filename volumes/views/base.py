@@ -11,6 +11,7 @@ from rest_framework.serializers import BaseSerializer
 
 from api.problems import BadRequest
 from api.rehearsing import Facts, Rehearsed
+from api.requests import url_of
 from api.versions import BLOCK_STORAGE, Version
 from identity import policy
 from identity.callers import Caller, caller_of
@@ -34,7 +35,7 @@ class VolumeView(Rehearsed):
     @property
     def base(self) -> str:
         """The URL of version 3 as the client named it, without the project."""
-        return self.request.build_absolute_uri(f"{self.service.prefix}/v3")
+        return url_of(self.request, f"{self.service.prefix}/v3")
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse a path that names another project than the token's.

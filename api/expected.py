@@ -26,8 +26,8 @@ def expected_seconds(
     if found is None:
         return None
     return {
-        "median": round(found.median.total_seconds(), 1),
-        "p90": round(found.most.total_seconds(), 1),
+        "median": round(found.median.total_seconds(), 2),
+        "p90": round(found.most.total_seconds(), 2),
         "samples": found.samples,
         "like": found.like,
     }
@@ -37,3 +37,15 @@ def estimated_finish(operation: Operation, known: Mapping[Like, Expected]) -> st
     """Return when half of those alike were over; None where it is over, or there is too little experience."""
     found = known.get(durations.like(operation)) if operation.finished_at is None else None
     return None if found is None else (operation.created_at + found.median).isoformat()
+
+
+def expectations(operation: Operation | None) -> dict[str, Any]:
+    """Return which operation is under way and what may be expected of it, to be told beside how far it is."""
+    if operation is None:
+        return {}
+    known = experience([operation])
+    return {
+        "operation": str(operation.pk),
+        "expected_seconds": expected_seconds(operation, known),
+        "estimated_finish": estimated_finish(operation, known),
+    }

@@ -65,11 +65,11 @@ class ResourceView(APIView):
         super().initial(request, *args, **kwargs)
         if "If-Match" in request.headers and not self.heeds_if_match:
             raise BadRequest("If-Match is not heeded here, so the request was not carried out.")
-        if "Idempotency-Key" in request.headers and not self.heeds_idempotency_key:
-            raise BadRequest("Idempotency-Key is not heeded here, so the request was not carried out.")
         self.is_dry_run = dryrun.is_asked_for(request)
         if self.is_dry_run and request.method not in self.dry_runs:
             raise dryrun.NotRehearsed("dry_run is not offered here, so the request was not carried out.")
+        if "Idempotency-Key" in request.headers and not self.heeds_idempotency_key:
+            raise BadRequest("Idempotency-Key is not heeded here, so the request was not carried out.")
         method = str(request.method).lower()
         setattr(self, method, partial(self._carry_out, getattr(self, method)))  # DRF looks it up after this
 
@@ -82,7 +82,13 @@ class ResourceView(APIView):
             return self.rehearse(bare)
         handle = partial(_told, bare)
         response = handle() if key is None else idempotency.once(key, request, self._version, handle)
-        return self.finish(request, response)
+        try:
+            return self.finish(request, response)
+        except Problem as problem:  # it was accepted all the same, and its operation can be awaited
+            if idempotency.OPERATION in response:
+                operation = {idempotency.OPERATION: response[idempotency.OPERATION]}
+                problem.headers = {**problem.headers, **operation}
+            raise
 
     def rehearse(self, handle: Callable[[], Response]) -> Response:
         """Answer with what would come of the request, and leave everything as it is.

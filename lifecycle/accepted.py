@@ -1,7 +1,7 @@
 """What a request has accepted, for whoever answers it: each row that it wrote, before and after, and the Operation.
 
-Who accepts tells nobody in particular (`note`); who answers listens (`noted`). Of what a request tried and took back,
-nothing was noted or the whole request failed.
+Who accepts tells nobody in particular (`note`); who answers listens (`noted`). What a request takes back, to try it
+anew, it writes within an `attempt`.
 """
 
 from __future__ import annotations
@@ -45,6 +45,19 @@ def note(was: Model | None, now: Model | None, operation: Operation | None = Non
     listening = _noted.get()
     if listening is not None:
         listening.append(Accepted(was, now, operation))
+
+
+@contextmanager
+def attempt() -> Iterator[None]:
+    """Have nothing noted of a block that fails: for who takes back what was written, and tries anew."""
+    listening = _noted.get()
+    before = len(listening or ())
+    try:
+        yield
+    except BaseException:
+        if listening is not None:
+            del listening[before:]
+        raise
 
 
 def principal(changes: Iterable[Accepted]) -> Operation | None:

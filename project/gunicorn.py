@@ -72,7 +72,14 @@ def post_worker_init(worker: Any) -> None:
         local.drain()
         worker.max_keepalived = 0  # not cfg.keepalive: connections that were promised to be kept would be cut
 
+    stop: Any = signal.getsignal(signal.SIGTERM)
+
+    def begin_end(*told: Any) -> None:
+        local.drain()  # without a drain before it: who waits for an operation would be waited for, and then cut off
+        stop(*told)
+
     signal.signal(signal.SIGWINCH, begin_drain)
+    signal.signal(signal.SIGTERM, begin_end)
     gc.collect()
     gc.freeze()  # what has been imported by now stays: to look through it all again holds up whoever asks meanwhile
     gc.set_threshold(*GARBAGE)

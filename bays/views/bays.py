@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.dryrun import NotRehearsed
+from api.expected import expectations
 from api.pages import paginate
 from api.patch import Patchable
 from api.preconditions import Conditional
@@ -130,6 +131,8 @@ class BayDetail(Conditional, AcceptingView):
         """Show a bay, by id or name."""
         bay = actions.find_bay(self.caller, ident, counted=True)
         document = bay_detail(bay, self.words, self.base)
+        if document["progress"] is not None:
+            document["progress"] |= expectations(bay.operation)
         if "faults" in document:
             failed = [group for group in groups_of(bay) if group.status.endswith("_FAILED")]
             document["faults"] = {group.name: group.status_reason for group in failed}

@@ -95,7 +95,7 @@ class WaitTests(TransactionTestCase):
 
     def test_no_more_wait_than_may_and_the_others_are_answered_at_once(self):
         with override_settings(OPERATION_WAITERS=1), self.waits(1) as told:
-            self.assertEqual(wait_for(self.operation, LONG), CROWDED)
+            self.assertEqual(wait_for(self.operation, 1), CROWDED)
             self.end()
         self.assertEqual(told, [[None]])
         with override_settings(OPERATION_WAITERS=1):  # and the seat is free again

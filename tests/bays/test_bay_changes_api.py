@@ -181,7 +181,9 @@ class ChangeTests(BayCase):
 
     def test_a_bay_under_way_tells_its_progress_and_a_failed_one_what_to_do(self):
         bay = self.a_bay("UPDATE_IN_PROGRESS", node_count=3)
-        self.assertEqual(self.get(f"/clusters/{bay.pk}").json()["progress"], {"nodes_done": None, "nodes": 4})
+        told = self.get(f"/clusters/{bay.pk}").json()["progress"]
+        self.assertEqual((told["nodes_done"], told["nodes"]), (None, 4))
+        self.assertEqual(told["operation"], str(bay.operation_id))
         bay = self.a_bay("UPDATE_FAILED", name="two")
         Bay.objects.filter(pk=bay.pk).update(status_reason="nodes.1.boot (OS::Heat::TestResource): it broke")
         shown = self.get(f"/clusters/{bay.pk}").json()

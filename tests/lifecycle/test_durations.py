@@ -58,6 +58,22 @@ class DurationTests(TestCase):
     def test_only_the_latest_are_looked_at_by_the_index_in_one_statement(self):
         for number in range(LATEST + 30):
             done(1 if number < LATEST else 500, ago=number)
+        Operation.objects.bulk_create(  # what else is done meanwhile, and must not be looked through
+            Operation(
+                resource_type="bay",
+                resource_id=uuid.uuid4(),
+                resource_name="one",
+                project_id="p",
+                user_id="u",
+                action="update",
+                alike=f"demo vm, nodes {number % 50}",
+                state="COMPLETE",
+                finished_at=timezone.now(),
+            )
+            for number in range(3000)
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(f"ANALYZE {Operation._meta.db_table}")
         wanted = ("bay", "create", "demo vm, nodes 2-3")
         with Statements() as statements:
             found = durations.expected([wanted, ("bay", "create", "other")])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
+from typing import Any
 
 from django.test import override_settings
 
+from lifecycle import accepted
 from lifecycle.models import Operation
 from tests.volumes.base import VolumesCase
 from volumes import reasons
@@ -37,13 +40,25 @@ class HeaderTests(VolumesCase):
         snapshot = self.a_snapshot()
         cascade = self.named(self.delete(f"/volumes/{snapshot.volume_id}?cascade=true"))
         self.assertEqual(cascade.resource_id, snapshot.volume_id)
-        body = {"attachment": {"volume_uuid": str(self.a_volume().pk), "instance_uuid": str(uuid.uuid4())}}
+        body: dict[str, Any] = {
+            "attachment": {"volume_uuid": str(self.a_volume().pk), "instance_uuid": str(uuid.uuid4())}
+        }
         self.assertEqual(self.named(self.post("/attachments", body)).resource_type, "volume")
         connector = {"host": "h", "ip": "127.0.0.1"}
         body["attachment"] |= {"volume_uuid": str(self.a_volume().pk), "connector": connector}
         with override_settings(CONNECT_WAIT=0):
-            self.assertEqual(self.post("/attachments", body).status_code, 503)  # no worker: it goes on
-        self.assertEqual(Connection.objects.count(), 1)
+            answer = self.post("/attachments", body)
+        self.assertEqual(answer.status_code, 503)  # there is no worker: it goes on
+        self.assertEqual(Operation.objects.get(pk=answer[NAMES]).resource_id, Connection.objects.get().pk)
+
+    def test_what_was_taken_back_is_not_named(self):
+        volume = self.a_volume()
+        with accepted.noted() as changes:
+            with suppress(KeyError), accepted.attempt():
+                accepted.note(None, volume, Operation.objects.get())
+                raise KeyError
+            accepted.note(volume, volume)
+        self.assertEqual([change.operation for change in changes], [None])
 
 
 class DocumentTests(VolumesCase):

@@ -36,6 +36,7 @@ FAULTS: Final = {
     413: "overLimit",
     415: "badMediaType",
     422: "unprocessableEntity",
+    429: "overLimit",
     501: "notImplemented",
     503: "serviceUnavailable",
 }  # what Cinder's clients call an error; all others are a computeFault

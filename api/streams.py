@@ -33,7 +33,7 @@ from lifecycle.models import Event
 log = structlog.get_logger(__name__)
 
 PAGE: Final = 200  # events that are read at once
-FULL: Final = 64 * 1024  # bytes that wait for a client before it is told no more
+FULL: Final = 256 * 1024  # bytes that wait for a client before it is told no more
 BEAT: Final = 15.0  # seconds after which something is sent in any case
 STALL: Final = 30.0  # seconds after which a client that takes nothing is given up
 CHECK: Final = 25.0  # seconds between two looks at whether a caller may still read
@@ -41,6 +41,7 @@ UNCHECKED: Final = 50.0  # seconds after which one who could not be looked at ma
 PATIENCE: Final = 2.0  # seconds for which the end of the process waits for that of its streams
 STATEMENT_TIMEOUT: Final = 5000  # milliseconds
 AGAIN: Final = {"Retry-After": "10"}
+HELD_UP: Final = 1.0  # seconds between two attempts to read while that fails
 NEVER: Final = -1
 
 
@@ -79,6 +80,11 @@ class Stream:
     @property
     def has_room(self) -> bool:
         return _wire(self).waiting < FULL
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether it is behind, and has been told all that was read for it."""
+        return not self.live and not _wire(self).waiting
 
     def tell(self, event: Event, place: Place, data: bytes, cursor: bytes) -> None:
         self.place = place
@@ -123,6 +129,8 @@ class Hub:
         # What only the thread touches:
         self._streams: set[Stream] = set()
         self._place: Place | None = None  # up to which all live streams were told
+        self._due = 0.0  # when what is new is read again
+        self._held_up = False  # nothing can be read
         self._selector: selectors.BaseSelector
 
     # --- for the threads of requests ------------------------------------------------------------------------
@@ -174,7 +182,6 @@ class Hub:
     def _run(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._wake, selectors.EVENT_READ)
-        due = 0.0
         while not self._ending or self._streams or self._joining:
             try:
                 self._take_in()
@@ -183,9 +190,12 @@ class Hub:
                 if not self._streams:
                     self._rest()
                     continue
-                self._write(due - time.monotonic())
-                if time.monotonic() >= due:
-                    due = time.monotonic() + self._tick()
+                ready = not self._held_up and any(stream.is_ready for stream in self._streams)
+                self._write(0.0 if ready else self._due - time.monotonic())
+                self._read()
+                if time.monotonic() >= self._due:
+                    self._due = time.monotonic() + (settings.STREAM_TICK if not self._held_up else HELD_UP)
+                    self._look_after()
             except Exception:
                 log.exception("the streams of events broke off")
                 self._part(self._streams, "Something went wrong here. Connect again.")
@@ -227,30 +237,30 @@ class Hub:
                 stream.flush()
         self._part([stream for stream in self._streams if stream.gone])
 
-    def _tick(self) -> float:
-        """Tell all streams what is new, and part with those who may not be told any more; return the pause."""
+    def _read(self) -> None:
+        """Tell those that are not behind what is new, if it is time, and give the others a page each."""
+        due = time.monotonic() >= self._due
+        if self._held_up and not due:
+            return
         try:
             if connection.connection is None:
                 with connection.cursor() as cursor:
                     cursor.execute("SET statement_timeout = %s", [STATEMENT_TIMEOUT])
-            more = self._tell_live()
-            for stream in [one for one in self._streams if not one.live and one.has_room]:
+            while due and self._tell_live():
+                pass
+            for stream in [one for one in self._streams if one.is_ready]:
                 self._catch_up(stream)
-                more |= not stream.live and stream.has_room
-            self._check()
-            pause = 0.0 if more else settings.STREAM_TICK
-        except (DatabaseError, InterfaceError) as error:
-            log.warning("streams of events wait for the database", error=str(error))
+            if due:
+                self._check()
+            self._held_up = False
+        except (DatabaseError, InterfaceError, Unordered) as error:
+            if not self._held_up:
+                log.warning("streams of events are held up", error=repr(error))
+            self._held_up = True
             connection.close()
-            pause = 1.0
-        except Unordered:
-            log.exception("events of another installation have not been put in order yet")
-            pause = 1.0
-        self._look_after()
-        return pause
 
     def _tell_live(self) -> bool:
-        """Tell the streams that are not behind what is new, read once for all of them; tell if there is more."""
+        """Tell the streams that are not behind what is new, a page read once for all; return if there is more."""
         live = [stream for stream in self._streams if stream.live]
         if not live or self._place is None:
             return False

@@ -59,7 +59,8 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn's ho
 
 def post_worker_init(worker: Any) -> None:
     """Register the process as a Node and keep it registered; SIGWINCH says that it drains."""
-    from lifecycle import local  # noqa: PLC0415 - Django is set up by now
+    from api.events import hub  # noqa: PLC0415 - Django is set up by now
+    from lifecycle import local  # noqa: PLC0415
     from lifecycle.models import Node  # noqa: PLC0415
     from workers.heartbeat import Heartbeat  # noqa: PLC0415
 
@@ -70,6 +71,7 @@ def post_worker_init(worker: Any) -> None:
 
     def begin_drain(*_: object) -> None:
         local.drain()
+        hub.look_up()
         worker.max_keepalived = 0  # not cfg.keepalive: connections that were promised to be kept would be cut
 
     stop: Any = signal.getsignal(signal.SIGTERM)
@@ -87,8 +89,10 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn's hook
     """Ring what is still to be rung, and say goodbye, so that the node shows as stopped and not as lost."""
-    from workers import bell  # noqa: PLC0415 - Django is set up by now
+    from api.events import hub  # noqa: PLC0415 - Django is set up by now
+    from workers import bell  # noqa: PLC0415
 
+    hub.end()
     bell.ringer.flush()
     if hasattr(worker, "heartbeat"):
         worker.heartbeat.end()

@@ -286,6 +286,11 @@ RATES = {
 }
 RATES = {name: rate for name, rate in RATES.items() if rate and not TESTING}
 API_PAGE_LIMIT = 1000  # the default and the most
+STREAMS = int(env.number("ROADSTEAD_STREAMS", 200))  # of events, that a process of the API serves
+STREAMS_OF_PROJECT = int(
+    env.number("ROADSTEAD_STREAMS_OF_PROJECT", 40)
+)  # of those, that one project may have
+STREAM_TICK = env.number("ROADSTEAD_STREAM_TICK", 0.25)  # seconds between two looks at what is new
 IDEMPOTENCY_HOURS = env.number(
     "ROADSTEAD_IDEMPOTENCY_HOURS", 24
 )  # answers are kept so long for who asks twice

@@ -52,6 +52,8 @@ ROUTES: list[tuple[str, str, Any, tuple[int, ...]]] = [
     ("POST", "/certificates", {"cluster_uuid": "{bay}", "csr": csr()}, (401, 403, 201, 201, 403, 400, 201)),
     ("GET", "/certificates/{bay}", None, READ),
     ("PATCH", "/certificates/{bay}", None, wrote(202)),
+    ("GET", "/events", None, LIST),
+    ("GET", "/events?all_projects=true", None, ADMINS),
     ("GET", "/operations", None, LIST),
     ("GET", "/operations/{operation}", None, READ),
 ]

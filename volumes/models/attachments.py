@@ -23,6 +23,7 @@ class Connection(InPool):
     """A host's way to a volume; `info` is what the host needs to take it (Cinder's connection_info)."""
 
     machine = CONNECTION
+    owned_by = "(SELECT project_id FROM volumes_volume WHERE volumes_volume.id = won.volume_id)"
 
     volume = models.ForeignKey(Volume, on_delete=models.PROTECT, related_name="connections")
     host = models.CharField(max_length=255)

@@ -6,7 +6,7 @@ from django.db.models import Q
 class Migration(migrations.Migration):
     atomic = False  # nobody waits for the index
 
-    dependencies = [("lifecycle", "0002_node_serves")]
+    dependencies = [("lifecycle", "0003_events_in_turn")]
 
     operations = [
         migrations.AddField(

@@ -36,8 +36,6 @@ PAGE: Final = 200  # events that are read at once
 FULL: Final = 256 * 1024  # bytes that wait for a client before it is told no more
 BEAT: Final = 15.0  # seconds after which something is sent in any case
 STALL: Final = 30.0  # seconds after which a client that takes nothing is given up
-CHECK: Final = 25.0  # seconds between two looks at whether a caller may still read
-UNCHECKED: Final = 50.0  # seconds after which one who could not be looked at may not
 PATIENCE: Final = 2.0  # seconds for which the end of the process waits for that of its streams
 STATEMENT_TIMEOUT: Final = 5000  # milliseconds
 AGAIN: Final = {"Retry-After": "10"}
@@ -222,10 +220,11 @@ class Hub:
 
     def _write(self, seconds: float) -> None:
         """Until the next tick send what clients take, and part with those who have gone."""
-        for stream in self._streams:
-            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if _wire(stream).waiting else 0)
-            if self._selector.get_key(_wire(stream)).events != wanted:
-                self._selector.modify(_wire(stream), wanted, stream)
+        for wire in [_wire(stream) for stream in self._streams]:
+            key = self._selector.get_key(wire)
+            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if wire.waiting else 0)
+            if key.events != wanted:
+                self._selector.modify(wire, wanted, key.data)
         for key, events in self._selector.select(max(0.0, seconds)):
             if key.data is None:
                 self._be_awake()
@@ -325,7 +324,7 @@ class Hub:
     def _check(self) -> None:
         """Look whether those who read may still do so."""
         now = time.monotonic()
-        for stream in [one for one in self._streams if now - one.checked_at > CHECK]:
+        for stream in [one for one in self._streams if now - one.checked_at > settings.STREAM_CHECK]:
             stream.checked_at = now
             if stream.may_read():
                 stream.found_good_at = now
@@ -337,7 +336,7 @@ class Hub:
         """Say something to those who were told nothing for long; part with who takes nothing, or is not known."""
         now = time.monotonic()
         for stream in list(self._streams):
-            if now - stream.found_good_at > UNCHECKED:
+            if now - stream.found_good_at > 2 * settings.STREAM_CHECK:
                 self._part([stream], "It cannot be found out whether you are still authorized.")
             elif _wire(stream).waiting and now - _wire(stream).moved_at > STALL:
                 stream.gone = True

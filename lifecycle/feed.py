@@ -207,4 +207,4 @@ def set_in_order() -> int:
             f"UPDATE {_EVENTS} SET turn = 0 "
             f"WHERE turn > 0 AND id <= (SELECT max(id) FROM {_EVENTS} WHERE turn >= {_TO_COME})"
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)

@@ -14,6 +14,7 @@ from volumes import storage
 LEAST_LEASE = 1.0
 LEAST_SECRET = 32
 MOST_DAYS = 36_500
+REVOKED = 60.0  # seconds
 
 
 @register(Tags.compatibility)
@@ -87,6 +88,16 @@ def leases_fit(app_configs: Sequence[AppConfig] | None, **_: object) -> list[Che
             1 <= settings.CERTIFICATE_DAYS <= MOST_DAYS,
             "E017",
             f"ROADSTEAD_CERTIFICATE_DAYS ({settings.CERTIFICATE_DAYS}) must be from 1 to {MOST_DAYS}.",
+        ),
+        (
+            settings.STREAM_TICK > 0
+            and 0 < 2 * settings.STREAM_CHECK + settings.TOKEN_CACHE_SECONDS < REVOKED,
+            "E018",
+            (
+                "ROADSTEAD_STREAM_TICK must be above zero, and twice ROADSTEAD_STREAM_CHECK "
+                f"({settings.STREAM_CHECK:g} s) with TOKEN_CACHE_SECONDS below {REVOKED:g} s: so soon a stream ends "
+                "whose token was taken back."
+            ),
         ),
         (
             2 * lease <= settings.STALL,

@@ -291,6 +291,7 @@ STREAMS_OF_PROJECT = int(
     env.number("ROADSTEAD_STREAMS_OF_PROJECT", 40)
 )  # of those, that one project may have
 STREAM_TICK = env.number("ROADSTEAD_STREAM_TICK", 0.25)  # seconds between two looks at what is new
+STREAM_CHECK = env.number("ROADSTEAD_STREAM_CHECK", 25)  # seconds between two looks at who may still read
 IDEMPOTENCY_HOURS = env.number(
     "ROADSTEAD_IDEMPOTENCY_HOURS", 24
 )  # answers are kept so long for who asks twice

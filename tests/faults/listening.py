@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +52,10 @@ class Api:
 
     def await_ready(self) -> None:
         await_(lambda: self.get("/healthz")[0] == 200, "the API answers")
+
+    def kill(self) -> None:
+        """Kill it, which ends its children too."""
+        self.process.kill()
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End it, and return how it ended."""
@@ -112,10 +117,8 @@ class Following:
 
     def cut(self) -> None:
         """Break the connection off, as a network does: from any thread."""
-        try:
+        with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
 
     def close(self) -> None:
         self.answer.close()
@@ -137,10 +140,9 @@ class Follower(threading.Thread):
 
     def run(self) -> None:
         while not self._over.is_set():
-            try:
+            # Broken off in the middle of a message, maybe: what was not told whole was not told.
+            with suppress(OSError, http.client.HTTPException, ValueError):
                 self._follow(self._apis[self.connections % len(self._apis)].port)
-            except (OSError, http.client.HTTPException, ValueError):
-                pass  # broken off in the middle of a message, maybe: what was not told whole was not told
             self.connections += 1
             self._over.wait(0.02)
 
@@ -156,6 +158,9 @@ class Follower(threading.Thread):
                 self._last = told.id or self._last
         finally:
             following.close()
+
+    def await_told(self, count: int) -> None:
+        await_(lambda: len(self.told) >= count, f"{count} are told")
 
     def cut(self) -> None:
         if self._now is not None:

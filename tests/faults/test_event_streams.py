@@ -7,6 +7,7 @@ import json
 import random
 import signal
 import threading
+from contextlib import suppress
 from typing import Any
 
 from django.db import connection, transaction
@@ -47,7 +48,7 @@ class StreamCase(TransactionTestCase):
             api = Api(**told)
             self.apis.append(api)
             self.addCleanup(api.process.wait)
-            self.addCleanup(lambda api=api: api.process.kill())
+            self.addCleanup(api.kill)
         for api in self.apis:
             api.await_ready()
         return self.apis[0]
@@ -96,12 +97,9 @@ class OnceTests(StreamCase):
             connection.close()
 
     def ask(self, bay: Bay) -> None:
-        try:
-            requests.request(
-                Bay.objects.get(pk=bay.pk), "update", Asked("u" * 32, self.project.pk), name="bay1"
-            )
-        except LifecycleError:
-            pass  # another was first
+        row = Bay.objects.get(pk=bay.pk)
+        with suppress(LifecycleError):  # another was first
+            requests.request(row, "update", Asked("u" * 32, self.project.pk), name="bay1")
 
     def test_each_event_is_told_once_and_in_order_through_cuts_and_restarts(self) -> None:
         self.start(2)
@@ -129,18 +127,18 @@ class OnceTests(StreamCase):
         for thread in writers:
             thread.join()
         expected = list(Event.objects.order_by("turn", "id"))
-        await_(lambda: len(follower.told) >= len(expected), f"all {len(expected)} are told")
+        follower.await_told(len(expected))
         follower.end()
-        told = [(one.data["resource_id"], one.data["event"], one.data["epoch"]) for one in follower.told]
-        self.assertEqual(told, [(str(one.resource_id), one.event, one.epoch) for one in expected])
-        self.assertEqual(len({one.id for one in follower.told}), len(told), "each has an id of its own")
+        heard = [(one.data["resource_id"], one.data["event"], one.data["epoch"]) for one in follower.told]
+        self.assertEqual(heard, [(str(one.resource_id), one.event, one.epoch) for one in expected])
+        self.assertEqual(len({one.id for one in follower.told}), len(heard), "each has an id of its own")
         for bay in self.bays:
-            epochs = [epoch for resource, _, epoch in told if resource == str(bay.pk)]
+            epochs = [epoch for resource, _, epoch in heard if resource == str(bay.pk)]
             self.assertEqual(epochs, sorted(epochs))
         inverted = sum(one.pk > two.pk for one, two in itertools.pairwise(expected))
         self.assertGreater(inverted, 0, "no event was overtaken by a later one: this test has shown nothing")
         say(
-            f"{len(told)} events by {follower.connections} connections, {inverted} times out of the order of ids"
+            f"{len(heard)} events by {follower.connections} connections, {inverted} times out of the order of ids"
         )
 
 
@@ -181,6 +179,38 @@ class BoundsTests(StreamCase):
                 if drain == "0":
                     self.assertEqual(api.process.wait(60), 0)
                 self.apis.clear()
+
+    def test_one_whose_role_is_taken_away_is_told_no_more_wherever_that_was_done(self) -> None:
+        api = self.start(ROADSTEAD_STREAM_CHECK="0.5", TOKEN_CACHE_SECONDS="0.1")
+        stream = self.follow(api)
+        next(iter(stream))
+        event = self.an_event()
+        told = next(one for one in stream if one.event)
+        self.assertEqual(told.data["resource_id"], str(event.resource_id))
+        Assignment.objects.all().delete()
+        *_, last = stream
+        self.assertEqual((last.event, last.id), ("end", ""))
+        self.assertEqual(api.get(EVENTS, {"Accept": "text/event-stream", **self.headers})[0], 401)
+
+    def test_a_place_that_is_not_to_be_found_any_more_is_told_as_a_gap_not_passed_over(self) -> None:
+        api = self.start()
+        self.an_event()
+        stream = self.follow(api, "?since=first")
+        told = next(one for one in stream if one.event)
+        lost, kept = self.an_event(), self.an_event()
+        last = next(one for one in stream if one.data.get("resource_id") == str(lost.resource_id)).id
+        stream.cut()
+        lost.delete()
+        again = iter(self.follow(api, "?since=first", last))
+        reset = next(one for one in again if one.event)
+        self.assertEqual((told.event, reset.event), ("bay", "reset"))
+        self.assertIn("Read anew", reset.data["reason"])
+        fresh = self.an_event()
+        one = next(one for one in again if one.event)
+        self.assertEqual(one.data["resource_id"], str(fresh.resource_id))
+        self.assertNotEqual(fresh.pk, kept.pk)
+        self.assertEqual(api.get(EVENTS, {"Last-Event-ID": last, **self.headers})[0], 410)
+        self.assertEqual(api.get(EVENTS, {**self.headers, "Last-Event-ID": "x" * 60})[0], 400)
 
     def test_no_session_is_held_per_stream_and_none_when_there_is_none(self) -> None:
         api = self.start()

@@ -77,6 +77,8 @@ class HistoryTests(SyncCase):
                 epoch=0,
                 at=old,
             )
-            for _ in range(BATCH + 1)
+            for _ in range(BATCH + 2)
         )
+        latest = Event.objects.latest("pk")
         self.assertEqual((forget_history(), forget_history()), (BATCH + 1, 0))
+        self.assertEqual(Event.objects.get(), latest, "the last is kept: it is where who follows has come to")

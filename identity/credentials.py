@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from api.problems import BadRequest, Forbidden
 from identity.actions import done, missing, unlike_others
-from identity.models import ApplicationCredential, Assignment, Role, User
+from identity.models import ApplicationCredential, Assignment, Project, Role, User
 from identity.tokens import with_implied
 
 if TYPE_CHECKING:
@@ -84,7 +84,11 @@ def check_may_manage(by: Caller) -> None:
 def _lock_owner(by: Caller) -> None:
     """Lock the user: a role that is taken meanwhile finds the credential, or is seen to be taken.
 
-    :raises NotFound: the user is gone.
+    The project goes first, as where it is deleted: its row is asked for at the commit, by the foreign key.
+
+    :raises NotFound: the user or the project is gone.
     """
+    if not Project.objects.select_for_update(no_key=True).filter(pk=by.project).values_list("pk"):
+        missing("project", by.project)
     if not User.objects.select_for_update(no_key=True).filter(pk=by.user_id).values_list("pk"):
         missing("user", by.user_id)

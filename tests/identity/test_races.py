@@ -2,10 +2,12 @@
 
 from functools import partial
 
-from api.problems import Conflict, NotFound
-from identity import actions, tokens
+from django.test import override_settings
+
+from api.problems import BadRequest, Conflict, NotFound
+from identity import actions, credentials, tokens
 from identity.callers import Caller
-from identity.models import Assignment, Project, Role, User
+from identity.models import ApplicationCredential, Assignment, Project, Role, User
 from tests.races.base import RaceTestCase, raised
 
 ROUNDS = 8
@@ -78,3 +80,21 @@ class IdentityRaces(RaceTestCase):
             results = self.race(*[partial(actions.grant, by(), erin.pk, Role.MEMBER, place)] * 8)
             self.assertEqual(results, [None] * 8)
             self.assertEqual(Assignment.objects.filter(user=erin, project_id=place).count(), 1)
+
+    @override_settings(
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]
+    )  # as quick as the others
+    def test_it_leaves_no_credential_of_a_role_that_is_taken(self):
+        self.admin("root")
+        bob = User.objects.create(username="bob")
+        for number in range(ROUNDS * 4):
+            blue = Project.objects.create(name=f"blue{number}")
+            Assignment.objects.create(user=bob, project=blue, role=Role.MEMBER)
+            owner = Caller(bob.pk, "bob", blue.pk, blue.name, frozenset({"member", "reader"}))
+            taken = partial(actions.revoke, by(), bob.pk, Role.MEMBER, blue.pk)
+            gone = partial(actions.delete_project, by(), blue.pk)
+            made = [partial(credentials.create, owner, {"name": f"{number} {each}"}) for each in range(6)]
+            end, *results = self.race(gone if number % 2 else taken, *made)
+            self.assertIsNone(end)
+            self.assertTrue(all(isinstance(each, tuple | BadRequest | NotFound) for each in results), results)
+            self.assertEqual(ApplicationCredential.objects.count(), 0, number)

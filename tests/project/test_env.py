@@ -67,6 +67,19 @@ class EnvTests(SimpleTestCase):
             with self.subTest(word), self.assertRaisesMessage(ImproperlyConfigured, "A_WORD"):
                 self.read(env.number, word, default=7)
 
+    def test_rates(self):
+        for word, value in (
+            ("5,10", (5, 10)),
+            ("0.5, 1", (0.5, 1)),
+            ("3", (3, 1)),
+            ("0", None),
+            ("0,5", None),
+        ):
+            self.assertEqual(self.read(env.rate, word, default="7,7"), value)
+        for word in ("", "x", "-1,5", "5,0", "1,2,3", "nan,5", "inf,5", "5,inf", ","):
+            with self.subTest(word), self.assertRaisesMessage(ImproperlyConfigured, "A_WORD"):
+                self.read(env.rate, word, default="7,7")
+
     def test_words(self):
         self.assertEqual(self.read(env.words, " a, b ,,c"), ["a", "b", "c"])
         self.assertEqual(env.words("NOT_SET"), [])

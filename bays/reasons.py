@@ -54,6 +54,11 @@ _KINDS = (
         "Nothing to do: it is tried again until the deadline. If it lasts, tell the operator.",
     ),
     (
+        "heat-busy",
+        re.compile(r"Heat still works on "),
+        "Nothing to do: the update is sent as soon as the work before it has ended.",
+    ),
+    (
         "deadline",
         re.compile(r"Deadline passed: "),
         "It took longer than its time: ask again, for a new bay with a longer create_timeout.",
@@ -89,6 +94,10 @@ def refused(why: str) -> str:
 
 def silent(why: str) -> str:
     return f"Heat: {why}"
+
+
+def busy() -> str:
+    return "Heat still works on what an earlier update began."
 
 
 def missing(stack_id: uuid.UUID | None) -> str:

@@ -41,6 +41,11 @@ KINDS: Final = (
         "Nothing to do: it is tried again until the deadline. If it lasts, tell the operator.",
     ),
     kind(
+        "heat-busy",
+        r"Heat still works on ",
+        "Nothing to do: the update is sent as soon as the work before it has ended.",
+    ),
+    kind(
         "output-invalid",
         r"(?:The stack is complete, but not as promised: |the stack's output )",
         "The stack is complete, but does not say what its driver promises: tell the operator.",
@@ -67,6 +72,10 @@ def unpromised(why: str) -> str:
 
 def silent(why: str) -> str:
     return f"Heat: {why}"
+
+
+def busy() -> str:
+    return "Heat still works on what an earlier update began."
 
 
 def missing(stack_id: uuid.UUID | None) -> str:

@@ -23,7 +23,9 @@ from lifecycle import local
 REMOVE, BATCH = "remove", "max_batch_size"  # in Bay.change
 OWNER_TAG = "roadstead"  # on every stack of ours
 BAY_TAG = "roadstead-bay-"  # and the bay's id
-OPERATION_TAG = "roadstead-op-"  # and the id of the operation that last made or changed it
+OPERATION_TAG = (
+    "roadstead-op-"  # and the id of the operation that last made or changed it, and for which time
+)
 
 
 def heat() -> Heat:
@@ -92,8 +94,8 @@ def group_spec_of(group: NodeGroup) -> GroupSpec:
     )
 
 
-def request_for(bay: Bay) -> StackRequest:
-    """Return the stack that is this bay, marked with the operation that asks for it."""
+def request_for(bay: Bay, send: int = 1) -> StackRequest:
+    """Return the stack that is this bay, marked with the operation that asks for it, for which time."""
     # A bay has further groups only once it has been created.
     groups = (
         ()
@@ -104,7 +106,7 @@ def request_for(bay: Bay) -> StackRequest:
     made = driver_for(spec.coe, spec.server_type).template(spec)
     return StackRequest(
         name=stack_name(bay),
-        tags=(OWNER_TAG, bay_tag(bay), operation_tag(bay)),
+        tags=(OWNER_TAG, bay_tag(bay), operation_tag(bay, send)),
         template=made.template,
         files=made.files,
         parameters=made.parameters,
@@ -112,8 +114,9 @@ def request_for(bay: Bay) -> StackRequest:
     )
 
 
-def operation_tag(bay: Bay) -> str:
-    return f"{OPERATION_TAG}{bay.operation_id}"
+def operation_tag(bay: Bay, send: int = 1) -> str:
+    """Return the tag of what the bay's operation asks for; an update that is asked for again has another one."""
+    return f"{OPERATION_TAG}{bay.operation_id}{f'-{send}' if send > 1 else ''}"
 
 
 def stacks_of(heat: Heat, bay: Bay) -> list[Stack]:

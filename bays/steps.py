@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db.models import F, Value
@@ -29,6 +30,8 @@ from lifecycle.outcome import Again, Done, Failed, Retry, StepOutcome, Watch
 Step = Callable[[Held[Bay]], StepOutcome]
 
 MAX_DELETES = 3  # Heat's own delete fails at times for want of a neighbour; asked again it succeeds
+MAX_UPDATES = 3  # likewise an update that comes upon what an earlier one has left under way
+MAX_WAITS = 5  # for that to end: half a minute; it may hang for as long as Heat lets it
 
 
 def _step(act: Callable[[Held[Bay], Heat], StepOutcome]) -> Step:
@@ -70,7 +73,7 @@ def create(held: Held[Bay], heat: Heat) -> StepOutcome:
     ) as refused:  # this call was, so nothing was done; a refused look would say nothing of an earlier one
         return Failed(reasons.refused(refused.reason), {"sent_at": None})
     except Unavailable as down:
-        return _not_sent(down)
+        return _not_sent(bay, down)
 
 
 @_step
@@ -80,16 +83,20 @@ def update(held: Held[Bay], heat: Heat) -> StepOutcome:
     stack = stack_of(heat, bay)
     if stack is None:
         return Failed(reasons.missing(bay.stack_id))
-    if operation_tag(bay) in stack.tags and stack.action == "UPDATE":
+    asked = bay.sent_for == bay.operation_id
+    if operation_tag(bay, bay.sends if asked else 1) in stack.tags and stack.action == "UPDATE":
         # Heat stores state and tags apart: a state read together with the new tag may still be the old one.
-        return _conclude(held, heat, show(heat, stack.id), "updated")
-    if bay.sent_for == bay.operation_id and (late := _may_still_come(bay)):
+        if (ended := _updated(held, heat, show(heat, stack.id))) is not None:
+            return ended
+    elif asked and (late := _may_still_come(bay)):
         return Again(min(late, _soon()))
-    _intend(held)
+    if stack.status == "FAILED" and bay.retries < MAX_WAITS and heat.is_at_work(stack.name, stack.id):
+        return Retry(reasons.busy())
+    send = _intend(held)
     try:
-        heat.update(stack.id, request_for(bay))
+        heat.update(stack.id, request_for(bay, send))
     except Unavailable as down:
-        return _not_sent(down)
+        return _not_sent(bay, down)
     return Watch(_soon(), {"stack_id": stack.id})
 
 
@@ -107,7 +114,7 @@ def delete(held: Held[Bay], heat: Heat) -> StepOutcome:
         if stack.state == "DELETE_IN_PROGRESS":
             continue
         if stack.state == "DELETE_FAILED" and bay.sends >= MAX_DELETES and bay.sent_for == bay.operation_id:
-            return Failed(_cause(heat, stack))
+            return Failed(_cause(heat, stack).reason)
         _intend(held)
         heat.delete(stack.id)
     return Watch(_soon(), {"stack_id": left[0].id})
@@ -128,7 +135,7 @@ def _conclude(held: Held[Bay], heat: Heat, stack: Stack | None, event: str) -> S
     if stack.status == "IN_PROGRESS":
         return Watch(_soon())
     if stack.status == "FAILED":
-        return Failed(_cause(heat, stack))
+        return Failed(_cause(heat, stack).reason)
     outputs = driver_for(bay.baymodel.coe, bay.baymodel.server_type).outputs(stack.outputs)
     return Done(
         event,
@@ -147,9 +154,20 @@ def _conclude(held: Held[Bay], heat: Heat, stack: Stack | None, event: str) -> S
     )
 
 
-def _not_sent(down: Unavailable) -> Retry:
+def _updated(held: Held[Bay], heat: Heat, stack: Stack | None) -> StepOutcome | None:
+    """Return what came of the newest sending of an update; None if it is to be sent again."""
+    if stack is None or stack.state != "UPDATE_FAILED":
+        return _conclude(held, heat, stack, "updated")
+    cause = _cause(heat, stack)
+    if cause.is_aftermath and held.row.sends < MAX_UPDATES:
+        return None
+    return Failed(cause.reason)
+
+
+def _not_sent(bay: Bay, down: Unavailable) -> Retry:
     """Take the intent back: nothing was done, so nothing can still come."""
-    return Retry(reasons.silent(down.reason), {"sent_for": None, "sent_at": None})
+    before = {"sent_for": bay.sent_for, "sends": bay.sends}
+    return Retry(reasons.silent(down.reason), {**before, "sent_at": None})
 
 
 def _may_still_come(bay: Bay) -> timedelta:
@@ -163,8 +181,11 @@ def _may_still_come(bay: Bay) -> timedelta:
     return max(bay.sent_at + timedelta(seconds=settings.CLOUD_QUIET) - bay.claimed_at, timedelta(0))
 
 
-def _intend(held: Held[Bay]) -> None:
-    """Write down that Heat is about to be asked for this operation, and fence it: a late holder stops here."""
+def _intend(held: Held[Bay]) -> int:
+    """Write down that Heat is about to be asked for this operation, and fence it: a late holder stops here.
+
+    Return for which time.
+    """
     bay = held.row
     again = bay.sent_for == bay.operation_id
     leases.note(
@@ -173,17 +194,31 @@ def _intend(held: Held[Bay]) -> None:
         sent_at=Now(),
         sends=F("sends") + 1 if again else Value(1),
     )
+    return bay.sends + 1 if again else 1
 
 
-def _cause(heat: Heat, stack: Stack) -> str:
-    """Return the reason of the first resource that failed; what Heat says of the stack if none is told."""
+class _Cause(NamedTuple):
+    """Why a stack failed."""
+
+    reason: str
+    is_aftermath: bool  # nothing was wrong but that Heat had not ended what was asked of it before
+
+
+def _cause(heat: Heat, stack: Stack) -> _Cause:
+    """Return the reason of the first resource that failed; what Heat says of the stack if none is told.
+
+    While parts of an update that failed are still under way, Heat may cancel those of the next one for them, or remove
+    the template that they are made from and fail for that.
+    """
     try:
         failure = heat.first_failure(stack.id)
     except CloudError:
         failure = None
     if failure is None:
-        return reasons.stack_failed(stack.state, stack.reason)
-    return reasons.failed(failure.resource, failure.resource_type, failure.reason)
+        said = reasons.stack_failed(stack.state, stack.reason)
+        return _Cause(said, "raw_template" in said)
+    why = reasons.failed(failure.resource, failure.resource_type, failure.reason)
+    return _Cause(why, failure.called_off)
 
 
 def _soon() -> timedelta:

@@ -17,6 +17,7 @@ from bench.bays import measure_bays
 from bench.floor import FLOOR, measure_floor
 from bench.lists import measure_lists
 from bench.memory import measure_memory
+from bench.notifications import measure_notifications
 from bench.report import Report
 from bench.spike import measure_spike
 from bench.synchronizer import measure_synchronizer
@@ -28,6 +29,7 @@ from deploy.state import DEFAULT, StartError
 
 QUOTA = {"VOLUME_QUOTA": "-1", "SNAPSHOT_QUOTA": "-1", "GIGABYTE_QUOTA": "-1", "BAY_QUOTA": "1000000"}
 QUOTA |= {"ROADSTEAD_RATE_PROJECT": "0", "ROADSTEAD_RATE_LOGIN": "0"}  # one project asks for all
+NOTIFICATIONS = "notifications"
 NODES = 3  # where there are to be several
 
 Section = Callable[[Stack, Report], None]
@@ -49,6 +51,8 @@ def main() -> int:
         try:
             for nodes in (1, NODES):
                 _measure(report, nodes, [_sections(options)[name].get(nodes) for name in wanted])
+            if NOTIFICATIONS in wanted:
+                measure_notifications(report, options.told, QUOTA)
         except StartError as error:
             print(f"\n{error}", file=sys.stderr)
             return 1
@@ -70,6 +74,7 @@ def _sections(options: Namespace) -> Mapping[str, Mapping[int, Section]]:
         "lists": {1: partial(measure_lists, rows=options.rows, finished=options.finished)},
         "synchronizer": {1: synchronizer, NODES: synchronizer},
         "takeover": {NODES: partial(measure_take_overs, kills=options.kills)},
+        NOTIFICATIONS: {},  # brings installations of its own, and a RabbitMQ
     }
 
 
@@ -99,6 +104,7 @@ def _options() -> Namespace:
     parser.add_argument("--only", default="", help="sections, by name, with commas")
     parser.add_argument("--count", type=int, default=400, help="operations of each kind on volumes")
     parser.add_argument("--bays", type=int, default=60, help="bays to be accepted")
+    parser.add_argument("--told", type=int, default=40, help="stacks that Heat notifies of, in each row")
     parser.add_argument("--adds", type=int, default=1000, help="tasks in each row of the spike's table")
     parser.add_argument("--kills", type=int, default=200, help="of processes that hold a row")
     parser.add_argument(

@@ -23,7 +23,7 @@ def measure_bays(running: Stack, report: Report, count: int) -> None:
     bench = Bench(running)
     client = bench.client()
     model = model_of(client)
-    _remove(client, [make(client, model) for _ in range(4)])
+    remove(client, [make(client, model) for _ in range(4)])
     before = bench.used(but="heat")
     measured = run(bench.client, [partial(make, model=model)] * count, CONCURRENCY)
     cpu = (bench.used(but="heat") - before) * 1000 / count
@@ -36,7 +36,7 @@ def measure_bays(running: Stack, report: Report, count: int) -> None:
         PEER,
     )
     report.add(figure)
-    _remove(client, list(measured.answers))
+    remove(client, list(measured.answers))
 
 
 def model_of(client: Client) -> str:
@@ -51,7 +51,8 @@ def make(client: Client, model: str) -> Any:
     return client.ask("POST", f"{BASE}/clusters", body)
 
 
-def _remove(client: Client, made: list[Any]) -> None:
+def remove(client: Client, made: list[Any]) -> None:
+    """Delete these bays, and return when there is none any more."""
     for bay in made:
         client.ask("DELETE", f"{BASE}/clusters/{bay['uuid']}")
     end = time.monotonic() + PATIENCE

@@ -45,6 +45,11 @@ class Failure:
     resource_type: str
     reason: str
 
+    @property
+    def called_off(self) -> bool:
+        """Whether nothing was wrong with it: its work was cancelled because of something else."""
+        return _called_off(self.reason)
+
 
 def stack(raw: object) -> Stack:
     """Read one stack of a list or of a show."""
@@ -97,9 +102,7 @@ def first_failure(raw: Sequence[object]) -> Failure | None:
     if not causes:
         return None
     # What was cancelled because another failed is a consequence.
-    cause = min(
-        causes, key=lambda one: ("abort" in one.reason or "cancel" in one.reason, one.updated_at, one.name)
-    )
+    cause = min(causes, key=lambda one: (_called_off(one.reason), one.updated_at, one.name))
     path, above = [cause.name], holders.get(cause.owner)
     while above is not None and len(path) <= len(failed):
         path.insert(0, above.name)
@@ -107,10 +110,19 @@ def first_failure(raw: Sequence[object]) -> Failure | None:
     return Failure(resource=".".join(path), resource_type=cause.type, reason=cause.reason)
 
 
+def is_any_in_progress(raw: Sequence[object]) -> bool:
+    """Read whether any of the resources is under way."""
+    return any(one.status.endswith("_IN_PROGRESS") for one in map(_resource, raw))
+
+
 def complete(raw: Sequence[object], kinds: Collection[str]) -> int:
     """Read how many of the resources of these types are there and complete."""
     there = [one.status for one in map(_resource, raw) if one.type in kinds]
     return sum(status.endswith("_COMPLETE") and not status.startswith(("DELETE", "INIT")) for status in there)
+
+
+def _called_off(reason: str) -> bool:
+    return "abort" in reason or "cancel" in reason
 
 
 class _Resource(NamedTuple):

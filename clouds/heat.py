@@ -189,6 +189,21 @@ class Heat:
             )
             return answers.first_failure([one.to_dict() for one in listed])
 
+    def is_at_work(self, name: str, stack_id: uuid.UUID) -> bool:
+        """Tell whether a resource of the stack is in progress, nested ones included, in one call.
+
+        A failed stack's can be: Heat fails it with the first resource, and lets the others end what they do.
+
+        :raises NotFound: there is no such stack of this name.
+        """
+        with self._asking(effect=False) as heat:
+            listed = heat.resources.list(
+                f"{quote(name, safe='')}/{stack_id}",
+                nested_depth=NESTED_DEPTH,
+                filters={"status": "IN_PROGRESS"},
+            )
+            return answers.is_any_in_progress([one.to_dict() for one in listed])
+
     def complete(self, name: str, stack_id: uuid.UUID, kinds: Collection[str]) -> int:
         """Return how many of the stack's resources of these types are complete, nested stacks included, in one call.
 

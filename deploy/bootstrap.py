@@ -28,7 +28,13 @@ COMMANDS = {
     "mutants": "mutants",
     "model": "mutants.model",
 }
-COMPILED = ("requirements", "requirements-dev", "deploy/requirements-heat", "deploy/requirements-clients")
+COMPILED = (
+    "requirements",
+    "requirements-dev",
+    "deploy/requirements-heat",
+    "deploy/requirements-clients",
+    "deploy/requirements-old-clients",
+)
 
 
 def main(command: str, arguments: list[str]) -> None:
@@ -62,6 +68,8 @@ def _venvs(command: str) -> list[Venv]:
     if command == "test":
         clients = (ROOT / "deploy" / "requirements-clients.txt",)
         venvs.append(Venv("OpenStack's command line", ROOT / ".venv-clients", clients))
+        older = (ROOT / "deploy" / "requirements-old-clients.txt",)
+        venvs.append(Venv("Magnum's older command line", ROOT / ".venv-old-clients", older))
     return venvs
 
 

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 PROJECT = "roadstead"
+NOTIFIED = "HEAT_NOTIFICATIONS_URL"  # names the RabbitMQ that Heat notifies and nodes listen to
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SERVER = Path(__file__).resolve().parent / "heat_server.py"
@@ -44,7 +45,7 @@ max_overflow = 40
 pool_timeout = 60
 
 [oslo_messaging_notifications]
-driver = noop
+{notifications}
 
 [paste_deploy]
 flavor = noauth
@@ -76,6 +77,7 @@ def command(
             key=key.read_text(),
             database=f"postgresql+psycopg2://{rest}".replace("$", "$$"),
             paste=venv / "etc" / "heat" / "api-paste.ini",
+            notifications=_notifications(os.environ.get(NOTIFIED, "")),
         ),
     )
     python = venv / "bin" / "python"
@@ -97,6 +99,13 @@ def wait_ready(port: int, timeout: float) -> None:
         if time.monotonic() >= deadline:
             raise TimeoutError(f"Heat on port {port} is not ready after {timeout:g} s: {found}")
         time.sleep(0.1)
+
+
+def _notifications(url: str) -> str:
+    """Return the settings that have Heat notify this RabbitMQ; none without one."""
+    if not url:
+        return "driver = noop"
+    return f"driver = messagingv2\ntransport_url = {url.replace('amqp://', 'rabbit://').replace('$', '$$')}"
 
 
 def _probe(port: int) -> str | None:

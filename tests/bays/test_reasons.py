@@ -16,6 +16,7 @@ class ReasonTests(SimpleTestCase):
         for sentence, code in (
             (reasons.refused("no such image"), "heat-refused"),
             (reasons.silent("timed out"), "heat-silent"),
+            (reasons.busy(), "heat-busy"),
             (reasons.missing(uuid.uuid4()), "stack-missing"),
             (reasons.missing(None), "stack-missing"),
             (reasons.failed("nodes.1", "OS::Nova::Server", "no host"), "resource-failed"),

@@ -34,6 +34,11 @@ PAUSE = 0.05
 CLIENTS = Venv(
     "OpenStack's command line", ROOT / ".venv-clients", (ROOT / "deploy" / "requirements-clients.txt",)
 )
+OLD_CLIENTS = Venv(
+    "Magnum's older command line",
+    ROOT / ".venv-old-clients",
+    (ROOT / "deploy" / "requirements-old-clients.txt",),
+)
 BACKENDS = """
 [backends.fast]
 hosts = ["compute1"]
@@ -68,8 +73,9 @@ class ClientCase(TransactionTestCase):
         cls.home = Path(tempfile.mkdtemp(prefix="roadstead-clients-"))
         cls.addClassCleanup(shutil.rmtree, cls.home)
         state = State(cls.home)
-        if not CLIENTS.is_current():
-            Installer(state).ensure(CLIENTS)
+        for clients in (CLIENTS, OLD_CLIENTS):
+            if not clients.is_current():
+                Installer(state).ensure(clients)
         with override_settings(SEED_PASSWORDS=dict.fromkeys(("admin", "demo", "reader"), PASSWORD)):
             call_command("seed", stdout=io.StringIO())
         cls.addClassCleanup(call_command, "flush", verbosity=0, interactive=False)
@@ -116,8 +122,14 @@ class ClientCase(TransactionTestCase):
         """Run `cinder`, likewise."""
         return self._run("cinder", *words, environment=self.knows(user, project, **told), fails=fails)
 
-    def _run(self, program: str, *words: str, environment: dict[str, str], fails: bool) -> str:
-        argv = [str(CLIENTS.path / "bin" / program), *words]
+    def magnum(self, *words: str, user="demo", fails=False) -> str:
+        """Run the older `magnum`, likewise."""
+        return self._run("magnum", *words, environment=self.knows(user), fails=fails, of=OLD_CLIENTS)
+
+    def _run(
+        self, program: str, *words: str, environment: dict[str, str], fails: bool, of: Venv = CLIENTS
+    ) -> str:
+        argv = [str(of.path / "bin" / program), *words]
         done = subprocess.run(
             argv, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
         )

@@ -6,6 +6,7 @@ The embedded Heat notifies nobody, so the test does in its place, in Heat's own 
 from __future__ import annotations
 
 import json
+import signal
 import statistics
 import time
 import uuid
@@ -18,6 +19,7 @@ from django.db.models.functions import Now
 
 from bays.models import Bay
 from bays.states import Status
+from chaos.processes import send
 from deploy.rabbitmq import Rabbit
 from lifecycle.models import Event
 from sync.notifications import EXCHANGE, queue_name
@@ -67,6 +69,11 @@ class NotificationTests(FaultTestCase):
             except NotFound:
                 return False
         return not returned
+
+    def listeners(self) -> int:
+        """Return how many processes read the queue."""
+        with self.rabbit.connect() as link:
+            return int(link.channel().queue_declare(queue_name(), passive=True).consumer_count)
 
     def publish(self, *bodies: str | bytes, kind: str = "application/json") -> None:
         with self.rabbit.connect() as link:
@@ -139,6 +146,22 @@ class NotificationTests(FaultTestCase):
         self.assertEqual(
             self.nodes[0].pid("notifications"), pid, "none has ended the process that hears them"
         )
+        self.assert_all_is_well()
+
+    def test_each_node_listens_and_a_listener_that_is_killed_is_replaced(self) -> None:
+        self.have(2)
+        self.addCleanup(self.have, 1)
+        self.await_(lambda: self.listeners() == 2, "both nodes listen")
+        pid = self.nodes[0].pid("notifications")
+        send([pid], signal.SIGKILL)
+        replaced = lambda: self.nodes[0].pids().get("notifications") not in {None, pid}  # noqa: E731
+        self.await_(replaced, "its node starts another")
+        self.await_(lambda: self.listeners() == 2, "which listens")
+        (bay,) = self.created()
+        self.tell(Bay.objects.get(pk=bay).stack_id)
+        self.await_(lambda: not self.rabbit.waiting(queue_name()), "what is told is taken")
+        self.delete(bay)
+        self.await_gone(bay)
         self.assert_all_is_well()
 
     def test_it_hears_again_after_heats_rabbitmq_was_restarted_and_its_exchange_gone(self) -> None:

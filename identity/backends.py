@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Backend(ModelBackend):
     """Users by name and password."""
 
-    def authenticate(  # type: ignore[override] - as in the base, which is told it is allowed
+    def authenticate(
         self,
         request: HttpRequest | None,
         username: str | None = None,

@@ -52,7 +52,7 @@ class _Token(serializers.Serializer[Any]):
 
 
 class _Credential(_Named):
-    domain = None  # type: ignore[assignment] - taken away: its user has one
+    domain = None  # type: ignore[assignment]  # taken away: its user has one
     user = _Named(required=False)
     secret = fields.Text(max_length=MAX_PASSWORD, allow_blank=True)
 

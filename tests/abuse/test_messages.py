@@ -40,8 +40,9 @@ class MessageTests(TestCase):
     def test_ids_that_are_none_of_ours_do_nothing(self) -> None:
         before = self.rows()
         tasks: tuple[Any, ...] = (advance_bay, advance_volume, advance_snapshot, advance_connection)
+        ids: tuple[Any, ...] = (*FORGED, None, 7, [], {}, str(self.bay.operation_id))
         for task in tasks:
-            for pk in (*FORGED, None, 7, [], {}, str(self.bay.operation_id)):
+            for pk in ids:
                 with self.subTest(task.name, pk=str(pk)[:20]):
                     task(pk=pk)
         self.assertEqual(self.rows(), before)

@@ -73,8 +73,8 @@ class TenantTests(AbuseCase):
     def test_a_marker_of_anothers_is_unknown(self):
         for path, row in (("clusters", self.bay), ("clustertemplates", self.model)):
             self.assertEqual(self.send("GET", f"{BAYS}/{path}?marker={row.pk}", by="eve").status_code, 404)
-        for path, row in (("volumes", self.volume), ("snapshots", self.snapshot)):
-            self.assertEqual(self.send("GET", f"{VOLUMES}/{path}?marker={row.pk}", by="eve").status_code, 404)
+        for path, pk in (("volumes", self.volume.pk), ("snapshots", self.snapshot.pk)):
+            self.assertEqual(self.send("GET", f"{VOLUMES}/{path}?marker={pk}", by="eve").status_code, 404)
 
     def test_nothing_is_made_of_what_is_anothers(self):
         for path, body in (

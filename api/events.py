@@ -21,7 +21,8 @@ from rest_framework.response import Response
 from api import cursors
 from api.operations import event_document, id_of
 from api.problems import BadRequest, Problem, Unavailable
-from api.streams import Hub, Stream
+from api.stream import Stream
+from api.streams import Hub
 from api.versions import Service
 from api.wires import pipe, taken_over
 from lifecycle import feed
@@ -87,6 +88,7 @@ def answer(request: Request, of: Feed) -> HttpResponseBase:
         else _page(of, wanted, place, limit, from_now=since == NOW)
     )
     response["Cache-Control"] = "no-store"
+    response["Vary"] = "Accept"
     return response
 
 

@@ -16,7 +16,6 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
@@ -25,7 +24,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from api import cursors
 from api.problems import Problem, Unavailable
-from api.wires import Wire
+from api.stream import Stream, message, place_in, wire_of
 from lifecycle import feed, local
 from lifecycle.feed import Lost, Place, Unordered, Wanted, place_of
 from lifecycle.models import Event
@@ -33,7 +32,6 @@ from lifecycle.models import Event
 log = structlog.get_logger(__name__)
 
 PAGE: Final = 200  # events that are read at once
-FULL: Final = 256 * 1024  # bytes that wait for a client before it is told no more
 BEAT: Final = 15.0  # seconds after which something is sent in any case
 STALL: Final = 30.0  # seconds after which a client that takes nothing is given up
 PATIENCE: Final = 2.0  # seconds for which the end of the process waits for that of its streams
@@ -56,61 +54,6 @@ class NoRoom(Unavailable):
 
     code = "too-many-streams"
     headers = AGAIN
-
-
-@dataclass(eq=False)
-class Stream:
-    """What one client is told, and how far it has come."""
-
-    wanted: Wanted
-    scope: tuple[str, ...]
-    owner: str  # the project that it counts for
-    place: Place | None  # None: before the first event that is kept
-    from_now: bool
-    may_read: Callable[[], bool]
-    wire: Wire | None = None
-    live: bool = False
-    gone: bool = False
-    checked_at: float = field(default_factory=time.monotonic)
-    found_good_at: float = field(default_factory=time.monotonic)
-    told_at: float = field(default_factory=time.monotonic)
-
-    @property
-    def has_room(self) -> bool:
-        return _wire(self).waiting < FULL
-
-    @property
-    def is_ready(self) -> bool:
-        """Tell whether it is behind, and has been told all that was read for it."""
-        return not self.live and not _wire(self).waiting
-
-    def tell(self, event: Event, place: Place, data: bytes, cursor: bytes) -> None:
-        self.place = place
-        self.send(b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor, event.resource_type.encode(), data))
-
-    def tell_place(self, event: str = "", about: str = "") -> None:
-        """Tell the place that it has come to; without an event it makes none at the client."""
-        assert self.place is not None  # noqa: S101 - who calls has read a page
-        head = f": \nid: {cursors.seal_afresh(self.place, *self.scope)}\n"
-        self.send((head + (message(event, about) if event else "\n")).encode())
-
-    def send(self, data: bytes) -> None:
-        self.told_at = time.monotonic()
-        try:
-            _wire(self).send(data)
-        except OSError:
-            self.gone = True
-
-    def flush(self) -> None:
-        try:
-            _wire(self).flush()
-        except OSError:
-            self.gone = True
-
-
-def message(event: str, reason: str) -> str:
-    """Return what is told besides the events themselves."""
-    return f"event: {event}\ndata: {json.dumps({'reason': reason})}\n\n"
 
 
 class Hub:
@@ -204,7 +147,7 @@ class Hub:
             joining, self._joining = self._joining, []
         for stream in joining:
             self._streams.add(stream)
-            self._selector.register(_wire(stream), selectors.EVENT_READ, stream)
+            self._selector.register(wire_of(stream), selectors.EVENT_READ, stream)
 
     def _rest(self) -> None:
         """Wait, without a session, until there is a stream again."""
@@ -220,7 +163,7 @@ class Hub:
 
     def _write(self, seconds: float) -> None:
         """Until the next tick send what clients take, and part with those who have gone."""
-        for wire in [_wire(stream) for stream in self._streams]:
+        for wire in [wire_of(stream) for stream in self._streams]:
             key = self._selector.get_key(wire)
             wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if wire.waiting else 0)
             if key.events != wanted:
@@ -231,7 +174,7 @@ class Hub:
                 continue
             stream: Stream = key.data
             if events & selectors.EVENT_READ:
-                stream.gone = stream.gone or _wire(stream).is_left()
+                stream.gone = stream.gone or wire_of(stream).is_left()
             if events & selectors.EVENT_WRITE:
                 stream.flush()
         self._part([stream for stream in self._streams if stream.gone])
@@ -272,7 +215,7 @@ class Hub:
         except Lost as lost:
             self._place = lost.end
             for stream in live:
-                _reset(stream, lost.end)
+                stream.reset(lost.end)
             return False
         for event in page.events:
             to = by_project[event.project_id] if event.project_id is not None else []
@@ -280,7 +223,7 @@ class Hub:
             self._tell(event, [stream for stream in told if stream.live and event in stream.wanted])
         for stream in live:
             if stream.live:
-                stream.place = max(_place(stream), page.next)
+                stream.place = max(place_in(stream), page.next)
         self._place = page.next
         return page.more
 
@@ -293,7 +236,7 @@ class Hub:
             if not stream.has_room:
                 stream.live = False
                 continue
-            data = data or json.dumps(self._document(event)).encode()
+            data = data or json.dumps(self._document(event), separators=(",", ":")).encode()
             if stream.scope not in sealed:
                 sealed[stream.scope] = cursors.seal(place, *stream.scope).encode()
             stream.tell(event, place, data, sealed[stream.scope])
@@ -305,7 +248,7 @@ class Hub:
                 stream.place, stream.from_now = feed.end_of(stream.wanted.kinds), False
             page = feed.read(stream.wanted, stream.place, PAGE)
         except Lost as lost:
-            _reset(stream, lost.end)
+            stream.reset(lost.end)
             return
         for event in page.events:
             if not stream.has_room:
@@ -338,7 +281,7 @@ class Hub:
         for stream in list(self._streams):
             if now - stream.found_good_at > 2 * settings.STREAM_CHECK:
                 self._part([stream], "It cannot be found out whether you are still authorized.")
-            elif _wire(stream).waiting and now - _wire(stream).moved_at > STALL:
+            elif wire_of(stream).waiting and now - wire_of(stream).moved_at > STALL:
                 stream.gone = True
             elif now - stream.told_at > BEAT:
                 if stream.live:
@@ -350,24 +293,8 @@ class Hub:
     def _part(self, streams: Collection[Stream], reason: str = "") -> None:
         for stream in list(streams):
             self._streams.discard(stream)
-            self._selector.unregister(_wire(stream))
+            self._selector.unregister(wire_of(stream))
             if reason and not stream.gone:
                 stream.send(message("end", reason).encode())
-            _wire(stream).end()
+            wire_of(stream).end()
             self.dismiss(stream)
-
-
-def _reset(stream: Stream, end: Place) -> None:
-    """Tell that there is a gap, before which and after which nothing is missing."""
-    stream.place = end
-    stream.tell_place("reset", "What came after this place is not kept any more. Read anew what you follow.")
-
-
-def _wire(stream: Stream) -> Wire:
-    assert stream.wire is not None  # noqa: S101 - it had one when it joined
-    return stream.wire
-
-
-def _place(stream: Stream) -> Place:
-    assert stream.place is not None  # noqa: S101 - it has been behind before
-    return stream.place

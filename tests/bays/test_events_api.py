@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import F
 from django.test import TransactionTestCase, override_settings
 
-from api import cursors
+from api import cursors, events
 from bays.models import Bay
 from identity import tokens
 from identity.models import Assignment, Project, Role, User
@@ -21,6 +21,7 @@ from lifecycle.requests import Asked
 from sync.history import put_events_in_order
 from tests import make
 from tests.bays.base import BASE, Statements
+from tests.faults.listening import await_
 
 FIELDS = {
     *("id", "at", "resource_type", "resource_id", "project_id", "operation_id"),
@@ -160,6 +161,37 @@ class ListTests(EventsCase):
             with self.subTest(query), Statements() as statements:
                 self.get(f"/events?{query}")
             self.assertEqual(len(statements.work), 1, statements.work)
+
+
+class ThreadsTests(EventsCase):
+    def test_where_the_server_keeps_the_connection_its_thread_passes_the_stream_on(self):
+        event = self.an_event()
+        headers = {"X-Auth-Token": self.tokens["bob"], "Accept": "text/event-stream"}
+        answer = self.client.get(f"{BASE}/events?since=first", headers=headers)
+        self.assertEqual(
+            (
+                answer.status_code,
+                answer["Content-Type"],
+                answer["Cache-Control"],
+                answer["X-Accel-Buffering"],
+            ),
+            (200, "text/event-stream", "no-store", "no"),
+        )
+        told = b""
+        parts = iter(answer)
+        while b"event: bay" not in told:
+            told += next(parts)
+        self.assertIn(str(event.resource_id).encode(), told)
+        self.assertEqual(events.hub.count, 1)
+        answer.close()
+        await_(lambda: events.hub.count == 0, "its place is free again")
+
+    def test_a_stream_that_nobody_read_leaves_its_place_too(self):
+        headers = {"X-Auth-Token": self.tokens["bob"], "Accept": "text/event-stream"}
+        answer = self.client.get(f"{BASE}/events", headers=headers)
+        self.assertEqual(events.hub.count, 1)
+        answer.close()
+        self.assertEqual(events.hub.count, 0)
 
 
 class TenantsTests(EventsCase):

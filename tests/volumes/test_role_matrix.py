@@ -80,6 +80,7 @@ ROUTES: list[tuple[str, str, Any, tuple[int, ...]]] = [
     ("GET", "/messages", None, LIST),
     ("GET", "/messages/{message}", None, READ),
     ("DELETE", "/messages/{message}", None, wrote(204)),
+    ("GET", "/events", None, LIST),
     ("GET", "/operations", None, LIST),
     ("GET", "/operations/{operation}", None, READ),
 ]

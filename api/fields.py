@@ -18,6 +18,12 @@ MAX_LABEL: Final = 4096
 class Integer(serializers.IntegerField):
     """A whole number, or its digits as text; never a truth value or a fraction."""
 
+    @property
+    def schema(self) -> dict[str, Any]:
+        limits = {"minimum": self.min_value, "maximum": self.max_value}
+        number = {"type": "integer", **{name: limit for name, limit in limits.items() if limit is not None}}
+        return {"anyOf": [number, {"type": "string", "pattern": "^-?[0-9]{1,19}$"}]}
+
     def to_internal_value(self, data: Any) -> int:
         """Return the number."""
         if isinstance(data, str) and _INTEGER.fullmatch(data):
@@ -29,6 +35,13 @@ class Integer(serializers.IntegerField):
 
 class Boolean(serializers.BooleanField):
     """true or false, or the word as text in any case (several clients send `"True"`)."""
+
+    schema = {
+        "anyOf": [
+            {"type": "boolean"},
+            {"type": "string", "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$"},
+        ]
+    }
 
     def to_internal_value(self, data: Any) -> bool:
         """Return the truth value."""
@@ -68,6 +81,11 @@ class Reference(Text):
 class Labels(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
     """A flat object of text by text; numbers and truth values are kept as their text, as in Magnum."""
 
+    schema = {
+        "type": "object",
+        "additionalProperties": {"type": ["string", "number", "boolean"]},
+        "maxProperties": MAX_LABELS,
+    }
     default_error_messages = {
         "invalid": "Expected an object whose values are text, numbers or truth values.",
         "many": f"More than {MAX_LABELS} labels.",

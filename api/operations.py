@@ -5,6 +5,23 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from api.openapi.methods import Does, pages, texts
+from api.openapi.schemas import (
+    ANYTHING,
+    ID,
+    INTEGER,
+    MOMENT,
+    TEXT,
+    Named,
+    Schema,
+    array,
+    extended,
+    mapping,
+    maybe,
+    obj,
+    one_of,
+    paged,
+)
 from api.pages import paginate
 from api.problems import BadRequest
 from lifecycle.models import Event, Operation
@@ -14,6 +31,53 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 SORT_KEYS = {"created_at": "created_at", "finished_at": "finished_at", "state": "state", "action": "action"}
+EVENT = Named(
+    "OperationEvent",
+    obj(
+        {
+            "at": MOMENT,
+            "event": TEXT,
+            "from": maybe(TEXT),
+            "to": maybe(TEXT),
+            "epoch": INTEGER,
+            "node": maybe(ID),
+            "reason": maybe(TEXT),
+        }
+    ),
+)
+OPERATION = Named(
+    "Operation",
+    obj(
+        {
+            "id": ID,
+            "resource_type": TEXT,
+            "resource_id": ID,
+            "resource_name": TEXT,
+            "action": TEXT,
+            "params": mapping(ANYTHING),
+            "state": one_of(Operation.State.values),
+            "reason": maybe(TEXT),
+            "attempts": maybe(INTEGER),
+            "request_id": maybe(TEXT),
+            "user_id": TEXT,
+            "project_id": TEXT,
+            "created_at": MOMENT,
+            "finished_at": maybe(MOMENT),
+        }
+    ),
+)
+
+
+def lists(operation: Schema = OPERATION) -> Does:
+    """Return how a list of operations is described."""
+    return Does(
+        {200: paged("operations", operation)}, query=(*pages(SORT_KEYS), *texts("resource_id", "state"))
+    )
+
+
+def shows(operation: Schema = OPERATION, **more: Schema) -> Does:
+    """Return how an operation is described that is shown by itself."""
+    return Does({200: Named("OperationDetail", extended(operation, {"events": array(EVENT), **more}))})
 
 
 def list_document(request: Request, operations: QuerySet[Operation]) -> dict[str, Any]:

@@ -32,6 +32,10 @@ class _Only(serializers.Field[Any, Any, Any, Any]):
         super().__init__(required=False)
         self.possible = possible
 
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"enum": list(self.possible)}
+
     def run_validation(self, data: Any = empty) -> Any:
         """Skip the field.
 

@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does, pages, texts, truths
 from api.pages import paginate
 from api.patch import Patchable
 from api.preconditions import Conditional
@@ -14,6 +15,8 @@ from api.problems import BadRequest
 from api.versions import Version
 from bays import actions, changing, grouping
 from bays.actions import Wish
+from bays.documents import ACCEPTED, AMBIGUOUS, changed_bay, detail, new_bay, one_bay, summary
+from bays.documents import bays as page_of
 from bays.groups import find_group
 from bays.models import Bay
 from bays.nodegroups import DEFAULT_WORKER
@@ -57,6 +60,9 @@ PATCHABLE = Patchable(
 )
 
 
+LISTED = (*pages(SORT_KEYS), *texts("status", "name"), *truths("all_projects"))
+
+
 class AcceptingView(BayView):
     """A route that accepts work on a bay."""
 
@@ -69,6 +75,7 @@ class AcceptingView(BayView):
 
 class BaysInDetail(AcceptingView):
     policy = {"GET": "bay:list"}
+    described = {"GET": Does({200: page_of(detail)}, query=LISTED)}
     show = staticmethod(bay_detail)
 
     def get(self, request: Request) -> Response:
@@ -95,6 +102,10 @@ class BaysInDetail(AcceptingView):
 
 class Bays(BaysInDetail):
     policy = {"GET": "bay:list", "POST": "bay:create"}
+    described = {
+        "GET": Does({200: page_of(summary)}, query=LISTED),
+        "POST": Does({202: ACCEPTED, 201: one_bay}, takes=new_bay),
+    }
     show = staticmethod(bay_summary)
 
     def post(self, request: Request) -> Response:
@@ -108,6 +119,11 @@ class Bays(BaysInDetail):
 
 class BayDetail(Conditional, AcceptingView):
     policy = {"GET": "bay:get", "PATCH": "bay:update", "DELETE": "bay:delete"}
+    described = {
+        "GET": Does({200: one_bay}, refuses=AMBIGUOUS),
+        "PATCH": Does({202: ACCEPTED, 200: one_bay}, takes=changed_bay, query=truths("rollback")),
+        "DELETE": Does({204: None}),
+    }
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show a bay, by id or name."""
@@ -153,6 +169,7 @@ class BayDetail(Conditional, AcceptingView):
 
 class Resize(Conditional, BayView):
     policy = {"POST": "bay:resize"}
+    described = {"POST": Does({202: ACCEPTED}, takes=lambda view: ResizeInput(view.words))}
     since = Version(1, 7)
 
     def post(self, request: Request, ident: str) -> Response:

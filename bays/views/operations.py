@@ -8,8 +8,9 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.operations import detail_document, id_of, list_document
+from api.operations import detail_document, id_of, list_document, lists, shows
 from api.problems import NotFound
+from bays.documents import BAYS_OPERATION, PROGRESS
 from bays.models import Bay
 from bays.reasons import understood
 from bays.serializers import progress
@@ -20,6 +21,7 @@ from lifecycle.models import Operation
 
 class Operations(BayView):
     policy = {"GET": "operation:list"}
+    described = {"GET": lists(BAYS_OPERATION)}
 
     def get(self, request: Request) -> Response:
         """List the project's operations on bays; `resource_id` and `state` narrow the list."""
@@ -32,6 +34,7 @@ class Operations(BayView):
 
 class OperationDetail(BayView):
     policy = {"GET": "operation:get"}
+    described = {"GET": shows(BAYS_OPERATION, progress=PROGRESS)}
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show an operation with everything that happened on its way."""

@@ -6,9 +6,12 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does, texts
+from api.openapi.schemas import array, obj
 from api.problems import BadRequest, Forbidden, NotFound
 from identity import bodies, logins, tokens
 from identity.callers import NO_PROJECT
+from identity.documents import SERVICE, SUBJECT, TOKEN, VERSION, one, whole
 from identity.policy import enforce
 from identity.tokens import Checked
 from identity.views.base import IdentityView
@@ -18,6 +21,7 @@ class Versions(IdentityView):
     """Which versions there are: one. Clients ask this first, without a token."""
 
     policy = {"GET": "identity:discover"}
+    described = {"GET": Does({300: obj({"versions": obj({"values": array(VERSION)})})})}
     authentication_classes = []
 
     def get(self, request: Request) -> Response:
@@ -29,6 +33,7 @@ class Version(IdentityView):
     """Version 3."""
 
     policy = {"GET": "identity:discover"}
+    described = {"GET": Does({200: one("version", VERSION)})}
     authentication_classes = []
 
     def get(self, request: Request) -> Response:
@@ -40,6 +45,16 @@ class Tokens(IdentityView):
     """Log in; and check or take back a token, one's own or, as admin, anybody's."""
 
     policy = {"POST": "identity:login", "GET": "identity:own", "DELETE": "identity:own"}
+    described = {
+        "POST": Does(
+            {201: one("token", TOKEN)},
+            takes=logins.LoginSerializer,
+            query=texts("nocatalog"),
+            refuses=(401,),
+        ),
+        "GET": Does({200: one("token", TOKEN)}, query=texts("nocatalog"), headers=(SUBJECT,), refuses=(404,)),
+        "DELETE": Does({204: None}, headers=(SUBJECT,), refuses=(404,)),
+    }
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Return none for a login: a stale token beside it must not spoil it."""
@@ -83,6 +98,7 @@ class Catalog(IdentityView):
     """The catalog, as in a token."""
 
     policy = {"GET": "identity:own"}
+    described = {"GET": Does({200: whole("catalog", SERVICE)})}
 
     def get(self, request: Request) -> Response:
         """Describe it; it belongs to a token with a scope."""

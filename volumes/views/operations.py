@@ -7,7 +7,7 @@ from typing import Final
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.operations import detail_document, id_of, list_document
+from api.operations import detail_document, id_of, list_document, lists, shows
 from api.problems import NotFound
 from lifecycle.models import Operation
 from volumes.states import CONNECTION, SNAPSHOT, VOLUME
@@ -18,6 +18,7 @@ KINDS: Final = (VOLUME.name, SNAPSHOT.name, CONNECTION.name)
 
 class Operations(VolumeView):
     policy = {"GET": "operation:list"}
+    described = {"GET": lists()}
 
     def get(self, request: Request) -> Response:
         """List the project's operations on volumes, snapshots and connections."""
@@ -27,6 +28,7 @@ class Operations(VolumeView):
 
 class OperationDetail(VolumeView):
     policy = {"GET": "operation:get"}
+    described = {"GET": shows()}
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show an operation with everything that happened on its way."""

@@ -28,7 +28,10 @@ COMMANDS = {
     "mutants": "mutants",
     "model": "mutants.model",
 }
-COMPILED = ("requirements", "requirements-dev", "deploy/requirements-heat", "deploy/requirements-clients")
+COMPILED = (
+    *("requirements", "requirements-dev", "deploy/requirements-heat", "deploy/requirements-clients"),
+    "deploy/requirements-fuzz",
+)
 
 
 def main(command: str, arguments: list[str]) -> None:
@@ -62,6 +65,8 @@ def _venvs(command: str) -> list[Venv]:
     if command == "test":
         clients = (ROOT / "deploy" / "requirements-clients.txt",)
         venvs.append(Venv("OpenStack's command line", ROOT / ".venv-clients", clients))
+        fuzz = (ROOT / "deploy" / "requirements-fuzz.txt",)
+        venvs.append(Venv("Schemathesis", ROOT / ".venv-fuzz", fuzz))
     return venvs
 
 

@@ -49,9 +49,14 @@ def fault(request: HttpRequest) -> HttpResponse:
     return _answer(request, _Fault(message)) or defaults.server_error(request)
 
 
+def refuse(request: HttpRequest, problem: problems.Problem) -> HttpResponse:
+    """Return the answer of a middleware that refuses a request to one of the services."""
+    return _answer(request, problem) or JsonResponse({}, status=problem.status)
+
+
 def _answer(request: HttpRequest, problem: problems.Problem) -> HttpResponse | None:
     service = service_of(request.path_info)
     if service is None:
         return None
     document = problems.body(problem, service=service.type, request_id=request_id_of(request))
-    return JsonResponse(document, status=problems.status_of(problem, service.type))
+    return JsonResponse(document, status=problems.status_of(problem, service.type), headers=problem.headers)

@@ -13,6 +13,8 @@ from api.parsing import INT64
 _INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 MAX_LABELS: Final = 256
 MAX_LABEL: Final = 4096
+TRUE: Final = frozenset({"true", "t", "yes", "y", "on", "1"})
+FALSE: Final = frozenset({"false", "f", "no", "n", "off", "0"})
 
 
 class Integer(serializers.IntegerField):
@@ -34,7 +36,7 @@ class Integer(serializers.IntegerField):
 
 
 class Boolean(serializers.BooleanField):
-    """true or false, or the word as text in any case (several clients send `"True"`)."""
+    """true or false, or OpenStack's words for it in any case (clients send `"True"`; users type `public=1`)."""
 
     schema = {
         "anyOf": [
@@ -45,10 +47,10 @@ class Boolean(serializers.BooleanField):
 
     def to_internal_value(self, data: Any) -> bool:
         """Return the truth value."""
-        word = data.lower() if isinstance(data, str) else data
-        if word not in ("true", "false") and not isinstance(word, bool):
+        word = str(data).lower() if isinstance(data, str | int) else ""
+        if word not in TRUE | FALSE:
             self.fail("invalid", input=str(data)[:64])
-        return word in ("true", True)
+        return word in TRUE
 
 
 class Text(serializers.CharField):

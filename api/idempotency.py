@@ -21,6 +21,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api import dryrun
 from api.models import IdempotencyKey
 from api.problems import BadRequest, KeyInUse, KeyReused
 from api.requests import request_id_of
@@ -29,7 +30,8 @@ log = structlog.get_logger(__name__)
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
-KEPT: Final = ("Location", "ETag")  # the headers that belong to an answer
+OPERATION: Final = "Roadstead-Operation"
+KEPT: Final = ("Location", "ETag", OPERATION)  # the headers that belong to an answer
 _VALID = re.compile(r"[\x20-\x7e]{1,255}", re.ASCII)
 _INSERT: Final = """
     INSERT INTO api_idempotencykey (owner, key, fingerprint, request_id) VALUES (%s, %s, %s, %s)
@@ -61,13 +63,7 @@ def once(key: str, request: Request, version: object, handle: Callable[[], Respo
     :raises KeyReused: the key belongs to another request of the project.
     :raises KeyInUse: the first request under this key is still being carried out.
     """
-    caller: Any = request.user
-    row = IdempotencyKey(
-        owner=caller.project_id or caller.pk,
-        key=key,
-        fingerprint=_fingerprint(request, version),
-        request_id=request_id_of(request),
-    )
+    row = _row(key, request, version)
     with transaction.atomic(durable=True):
         if _insert(row):
             response = handle()
@@ -79,10 +75,40 @@ def once(key: str, request: Request, version: object, handle: Callable[[], Respo
     return _replay(row)
 
 
+def answered(key: str, request: Request, version: object) -> Response | None:
+    """Return what was answered under this key already, inside a transaction that will be rolled back; None if nothing.
+
+    :raises KeyReused: the key belongs to another request of the project.
+    :raises KeyInUse: the first request under this key is still being carried out.
+    """
+    row = _row(key, request, version)
+    return None if _insert(row) else _replay(row)
+
+
+def _row(key: str, request: Request, version: object) -> IdempotencyKey:
+    caller: Any = request.user
+    return IdempotencyKey(
+        owner=caller.project_id or caller.pk,
+        key=key,
+        fingerprint=_fingerprint(request, version),
+        request_id=request_id_of(request),
+    )
+
+
 def _fingerprint(request: Request, version: object) -> str:
     """Return what tells one request from another, keyed: a body may hold a password, which must not be guessed at."""
-    asked = [request.method, request.get_full_path(), str(version), request.user.pk, request.data]
+    asked = [request.method, _path(request), str(version), request.user.pk, request.data]
     return salted_hmac("api.idempotency", json.dumps(asked, sort_keys=True), algorithm="sha256").hexdigest()
+
+
+def _path(request: Request) -> str:
+    """Return path and query as they were asked for; a dry run asks for what it tries."""
+    path: str = request.get_full_path()
+    if f"{dryrun.WORD}=" not in path:
+        return path
+    path, _, query = path.partition("?")
+    words = [word for word in query.split("&") if word.partition("=")[0] != dryrun.WORD]
+    return "?".join([path, *(["&".join(words)] if words else [])])
 
 
 def _insert(row: IdempotencyKey) -> bool:

@@ -85,7 +85,9 @@ def page_of(
     :raises NotFound: the marker is none of these rows.
     """
     limit, (column, descending) = _asked(request, sort_keys, default)
-    rows = sorted(rows, key=lambda row: getattr(row, column), reverse=descending)
+    told = [row for row in rows if getattr(row, column) is not None]
+    untold = [row for row in rows if getattr(row, column) is None]
+    rows = [*sorted(told, key=lambda row: getattr(row, column), reverse=descending), *untold]
     after = request.query_params.get("marker")
     if after:
         places = [place for place, row in enumerate(rows) if str(getattr(row, marker)) == after]

@@ -8,8 +8,9 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from api.parsing import loads
@@ -28,15 +29,17 @@ class Patchable:
     """What a patch may do to one kind of resource.
 
     `changeable` may change; `mandatory` may not be removed; `internal` is the server's own. Every other
-    attribute of the document is known but fixed.
+    attribute of the document is known but fixed. One that is removed goes back to its default, which is None for
+    those that `defaults` does not name.
     """
 
     changeable: frozenset[str]
     internal: frozenset[str] = frozenset()
     mandatory: frozenset[str] = frozenset()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
     def changes(self, document: dict[str, Any], patch: object) -> dict[str, Any]:
-        """Return the attributes that the patch changes, with their new values; a removed one is None.
+        """Return the attributes that the patch changes, with their new values.
 
         `document` is the resource as the API shows it, and is left alone. Values are not validated here: give
         them to the resource's serializer.
@@ -64,7 +67,7 @@ class Patchable:
         if key is not None:
             patched[attribute] = _below(patched[attribute], op, key, value, where)
         elif op == "remove":
-            patched[attribute] = None
+            patched[attribute] = self.defaults.get(attribute)
         elif op == "add" and patched[attribute] not in (None, {}, []):
             raise BadRequest(f"{where}: the attribute {attribute} is already set; use 'replace'.")
         else:

@@ -7,6 +7,7 @@ writes a row's belongings in another table (metadata, attachments) writes the ro
 
 A view is a `Conditional`; it answers by `self.show(row, document)`, and hands `self.expected` to the write: `with
 expected.of(row) as guards: requests.change(row, ..., **guards)` for a leased row, `expected.lock(row)` for any other.
+Where the write begins with a lock anyhow, it is made within `self.holding(row)`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypedDict
 
+from django.db import transaction
 from django.db.models import Model
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -134,6 +136,26 @@ class Conditional(ResourceView):
             return ANY
         strong = (tag.strip('"') for tag in tags if not tag.startswith("W/"))
         return Expected(frozenset(tag.partition("-")[0] for tag in strong))
+
+    @contextmanager
+    def holding(self, row: Model, *above: Model) -> Iterator[None]:
+        """Carry the block out in one transaction with the comparison: the row stays as it was compared until then.
+
+        What is `above` the row is locked first, in the order in which everybody locks. Without expectations nothing is
+        locked here, and the block has its own transactions.
+
+        :raises PreconditionFailed: the row is another revision.
+        :raises NotFound: it is gone.
+        """
+        expected = self.expected
+        if expected.revisions is None:
+            yield
+            return
+        with transaction.atomic():
+            for each in above:
+                type(each)._default_manager.select_for_update().filter(pk=each.pk).first()  # noqa: SLF001
+            expected.lock(row)
+            yield
 
     def show(self, row: Model, document: object, **kwargs: Any) -> Response:
         """Answer with a document about the row and its ETag: 304 to a reader who has it already.

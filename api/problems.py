@@ -8,6 +8,7 @@ bare 500.
 from __future__ import annotations
 
 import http
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import structlog
@@ -32,10 +33,12 @@ FAULTS: Final = {
     404: "itemNotFound",
     405: "badMethod",
     409: "conflictingRequest",
+    411: "lengthRequired",
     412: "preconditionFailed",
     413: "overLimit",
     415: "badMediaType",
     422: "unprocessableEntity",
+    429: "overLimit",
     501: "notImplemented",
     503: "serviceUnavailable",
 }  # what Cinder's clients call an error; all others are a computeFault
@@ -152,6 +155,13 @@ class PreconditionFailed(Problem):
         self.headers = {"ETag": etag}
 
 
+class LengthRequired(Problem):
+    """The body's length is not said in advance."""
+
+    status = 411
+    code = "length-required"
+
+
 class TooLarge(Problem):
     """The body is longer than we read."""
 
@@ -170,6 +180,18 @@ class KeyReused(Problem):
 
     status = 422
     code = "idempotency-key-reused"
+
+
+class TooManyRequests(Problem):
+    """Whoever is calling has called too often; after so many seconds there is room for one more."""
+
+    status = 429
+    code = "too-many-requests"
+
+    def __init__(self, wait: float) -> None:
+        seconds = max(1, math.ceil(wait))
+        super().__init__(f"Too many requests. Try again in {seconds} s.")
+        self.headers = {"Retry-After": str(seconds)}
 
 
 class Unavailable(Problem):
@@ -269,6 +291,8 @@ def body(problem: Problem, *, service: str | None, request_id: str) -> dict[str,
         fault = {"code": status, "message": problem.message}
         if isinstance(problem, OverQuota):
             fault["retryAfter"] = NOW
+        if isinstance(problem, TooManyRequests):
+            fault["retryAfter"] = problem.headers["Retry-After"]
         return {FAULTS.get(status, "computeFault"): fault}
     title = http.HTTPStatus(status).phrase
     return {"error": {"code": status, "title": title, "message": problem.message}}

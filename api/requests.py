@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.http import HttpRequest, HttpResponse
+    from rest_framework.request import Request
 
 HEADER: Final = "x-openstack-request-id"
 _VALID = re.compile(r"req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
@@ -40,3 +41,8 @@ class RequestIdMiddleware:
 def request_id_of(request: object) -> str:
     """Return the id of a Django or DRF request; empty where the middleware did not run."""
     return getattr(request, "request_id", "")
+
+
+def url_of(request: HttpRequest | Request, path: str) -> str:
+    """Return the URL of one of our paths as the client names it: by its host, and below a proxy's prefix."""
+    return str(request.build_absolute_uri(request.META.get("SCRIPT_NAME", "") + path))

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rest_framework.views import APIView
 
-from api import idempotency
+from api import dryrun, idempotency
 from api.problems import BadRequest, MethodNotAllowed, NotFound, Problem
 from api.requests import request_id_of
 from api.versions import HEADER, Service, Version
+from lifecycle import accepted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,9 +40,15 @@ class ResourceView(APIView):
     """The microversion that brought the route; older requests do not see it."""
     heeds_if_match: ClassVar[bool] = False
     """Whether the route is `api.preconditions.Conditional`: others refuse If-Match instead of passing it over."""
+    heeds_idempotency_key: ClassVar[bool] = True
+    """Whether an answer may be kept for who asks twice: not one that tells a secret which is not kept itself."""
+
+    dry_runs: ClassVar[frozenset[str]] = frozenset()
+    """The methods that can be tried (see `api.rehearsing`): others refuse dry_run instead of being carried out."""
 
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
 
+    is_dry_run = False
     _version: Version | None = None
 
     @property
@@ -62,6 +69,11 @@ class ResourceView(APIView):
         super().initial(request, *args, **kwargs)
         if "If-Match" in request.headers and not self.heeds_if_match:
             raise BadRequest("If-Match is not heeded here, so the request was not carried out.")
+        self.is_dry_run = dryrun.is_asked_for(request)
+        if self.is_dry_run and request.method not in self.dry_runs:
+            raise dryrun.NotRehearsed("dry_run is not offered here, so the request was not carried out.")
+        if "Idempotency-Key" in request.headers and not self.heeds_idempotency_key:
+            raise BadRequest("Idempotency-Key is not heeded here, so the request was not carried out.")
         method = str(request.method).lower()
         setattr(self, method, partial(self._carry_out, getattr(self, method)))  # DRF looks it up after this
 
@@ -69,9 +81,25 @@ class ResourceView(APIView):
         self, handler: Callable[..., Response], request: Request, *args: object, **kwargs: object
     ) -> Response:
         key = idempotency.key_of(request)
-        handle = partial(handler, request, *args, **kwargs)
+        bare = partial(handler, request, *args, **kwargs)
+        if self.is_dry_run:
+            return self.rehearse(bare)
+        handle = partial(_told, bare)
         response = handle() if key is None else idempotency.once(key, request, self._version, handle)
-        return self.finish(request, response)
+        try:
+            return self.finish(request, response)
+        except Problem as problem:  # it was accepted all the same, and its operation can be awaited
+            if idempotency.OPERATION in response:
+                operation = {idempotency.OPERATION: response[idempotency.OPERATION]}
+                problem.headers = {**problem.headers, **operation}
+            raise
+
+    def rehearse(self, handle: Callable[[], Response]) -> Response:
+        """Answer with what would come of the request, and leave everything as it is.
+
+        Of a route that offers dry runs: see `api.rehearsing.Rehearsed`.
+        """
+        raise NotImplementedError
 
     def finish(self, request: Request, response: Response) -> Response:  # noqa: ARG002 - for overriding
         """Return the answer to give after what the method accepted is committed.
@@ -82,6 +110,14 @@ class ResourceView(APIView):
         same Idempotency-Key, with the answer as the method returned it. So it reads, and accepts nothing.
         """
         return response
+
+    def perform_authentication(self, request: Request) -> None:
+        """Find out who calls, and refuse those who call too often, whatever else would be said to them."""
+        super().perform_authentication(request)
+        super().check_throttles(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Do nothing: it was done as soon as it was known who calls."""
 
     def determine_version(self, request: Request, *args: object, **kwargs: object) -> tuple[Any, Any]:
         """Return the microversion, in DRF's form."""
@@ -114,3 +150,13 @@ class ResourceView(APIView):
             response["OpenStack-API-Maximum-Version"] = f"{service.word} {service.maximum}"
             self.headers["Vary"] = HEADER
         return super().finalize_response(request, response, *args, **kwargs)
+
+
+def _told(handle: Callable[[], Response]) -> Response:
+    """Have the answer name the operation that the request began, which its client may await."""
+    with accepted.noted() as changes:
+        response = handle()
+    operation = accepted.principal(changes)
+    if operation is not None:
+        response[idempotency.OPERATION] = str(operation.pk)
+    return response

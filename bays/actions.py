@@ -29,6 +29,7 @@ from lifecycle.requests import Asked
 from workers import bell
 
 M = TypeVar("M", Bay, BayModel)
+NAMED = frozenset({"image_id", "flavor_id", "master_flavor_id", "docker_volume_size"})
 GREEK = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda")
 _step_by_step: Lately[bool] = Lately()  # projects for which one statement would not do
 _models: Lately[BayModel] = Lately()
@@ -184,12 +185,12 @@ def _is_id(ident: str) -> bool:
 def create_baymodel(by: Caller, values: Mapping[str, Any]) -> BayModel:
     """Insert a baymodel.
 
-    :raises BadRequest: no driver serves its kind of bay.
+    :raises BadRequest: no driver serves its kind of bay, or the driver knows no such image or flavor.
     :raises Forbidden: publishing needs the policy's leave.
     """
     model = BayModel(**values, project_id=by.project, user_id=by.user_id)
     model.name = model.name or _made_up_name("baymodel")
-    _check_model(by, model, publish=model.public or model.hidden)
+    _check_model(by, model, values, publish=model.public or model.hidden)
     model.save(force_insert=True)
     return model
 
@@ -199,12 +200,13 @@ def update_baymodel(
 ) -> BayModel:
     """Change a baymodel. What bays are made of does not change under bays that were made of it.
 
+    :raises BadRequest: no driver serves its kind of bay, or the driver does not know what is named anew.
     :raises Conflict: bays refer to it, and more than its name or visibility would change.
     :raises PreconditionFailed: the baymodel is not as expected.
     """
     for name, value in changes.items():
         setattr(model, name, value)
-    _check_model(by, model, publish=not {"public", "hidden"}.isdisjoint(changes))
+    _check_model(by, model, changes, publish=not {"public", "hidden"}.isdisjoint(changes))
     with transaction.atomic():
         locked = BayModel.objects.select_for_update().filter(pk=model.pk).first()
         if locked is None:
@@ -238,9 +240,8 @@ def _bay_of(by: Caller, model: BayModel, wish: Wish) -> Bay:
     def either(wished: Any, given: Any) -> Any:
         return given if wished is None else wished
 
-    labels = (
-        {**model.labels, **(wish.labels or {})} if wish.merge_labels else either(wish.labels, model.labels)
-    )
+    # An empty object is no labels of its own, as in Magnum.
+    labels = {**model.labels, **(wish.labels or {})} if wish.merge_labels else wish.labels or model.labels
     return Bay(
         id=uuid.uuid4(),
         project_id=by.project,
@@ -276,13 +277,17 @@ def check(spec: BaySpec) -> None:
         raise BadRequest(str(none)) from none
 
 
-def _check_model(by: Caller, model: BayModel, *, publish: bool) -> None:
+def _check_model(by: Caller, model: BayModel, given: Mapping[str, Any], *, publish: bool) -> None:
     if publish:
         policy.enforce(by, "baymodel:publish")
     try:
-        driver_for(model.coe, model.server_type)
+        driver_for(model.coe, model.server_type).check(spec_of(_bay_of(by, model, Wish(model.name))))
     except NoDriver as none:
         raise BadRequest(str(none)) from none
+    except InvalidSpec as invalid:
+        # What is missing, or set by labels, a bay may still give; what is named here must be there.
+        if invalid.field in NAMED and given.get(invalid.field):
+            raise BadRequest(f"{invalid.field}: {invalid.reason}") from invalid
 
 
 def _made_up_name(kind: str) -> str:

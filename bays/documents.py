@@ -28,8 +28,8 @@ from api.openapi.schemas import (
     optional,
     paged,
 )
-from api.operations import OPERATION
-from bays.serializers import BayInput, BayModelInput, Dialect, HealthInput
+from api.operations import EXPECTATIONS, FAILURE
+from bays.serializers import CLUSTERS, BayInput, BayModelInput, Dialect, HealthInput
 from bays.states import Health, Status
 
 LABELS: Final = mapping(TEXT)
@@ -37,14 +37,16 @@ DIFFERENCES: Final = dict.fromkeys(("labels_overridden", "labels_added", "labels
 AMBIGUOUS: Final = (409,)  # several have the name that was given
 WORD: Final = maybe(TEXT)
 COUNT: Final = maybe(INTEGER)
-FAILURE: Final = maybe(
+MEANWHILE: Final = {"operation": ID, **EXPECTATIONS}
+PROGRESS: Final = maybe(
     Named(
-        "Failure",
-        obj({"code": TEXT, "resource": WORD, "resource_type": WORD, "next": TEXT})
-        | {"description": "What did not work, and what to do next."},
+        "Progress",
+        obj(
+            {"nodes_done": COUNT, "nodes": INTEGER}
+            | {name: optional(each) for name, each in MEANWHILE.items()}
+        ),
     )
 )
-PROGRESS: Final = maybe(Named("Progress", obj({"nodes_done": COUNT, "nodes": INTEGER})))
 ACCEPTED: Final = Named("Accepted", obj({"uuid": ID}))
 STATUS: Final = one_of(Status.values)
 TIMES: Final = {"created_at": maybe(MOMENT), "updated_at": maybe(MOMENT)}
@@ -79,7 +81,7 @@ def summary(words: Dialect) -> Named:
 
 def detail(words: Dialect) -> Named:
     """Return how a bay is described that is shown by itself."""
-    more = {
+    more: dict[str, Schema] = {
         "status_reason": WORD,
         **DIFFERENCES,
         "progress": PROGRESS,
@@ -99,6 +101,8 @@ def detail(words: Dialect) -> Named:
         **TIMES,
         "faults": optional(mapping(TEXT), "Of a bay that failed."),
     }
+    if words == CLUSTERS:
+        more["cluster_id"] = maybe(ID)
     return Named(words.bay.capitalize(), extended(summary(words), more))
 
 
@@ -178,7 +182,6 @@ SERVICE: Final = Named(
         }
     ),
 )
-BAYS_OPERATION: Final = Named("Operation", extended(OPERATION, {"failure": FAILURE}))
 VERSIONS: Final = obj(
     {
         "name": TEXT,

@@ -8,6 +8,7 @@ a bay and to its groups at the same moment, its end included, one goes first.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from copy import copy
 from typing import Any
 
 from django.db import transaction
@@ -24,7 +25,7 @@ from bays.stacks import BATCH, REMOVE, spec_of
 from bays.states import Status
 from bays.tasks import advance_bay
 from identity.callers import Caller
-from lifecycle import requests
+from lifecycle import accepted, requests
 from lifecycle.requests import Asked
 from workers import bell
 
@@ -51,7 +52,7 @@ def create_group(by: Caller, request_id: str, bay: Bay, values: Mapping[str, Any
     if bay.api_address is None:
         raise Conflict("The bay's API address is not available yet.")
     with transaction.atomic():
-        won = _win(by, request_id, bay, {"nodegroup": row.name, "create": given})
+        won = _win(by, request_id, bay, {"nodegroup": row.name, "create": given}, nodes=row.node_count)
         rows = list(won.nodegroups.all())
         there = {group.name for group in rows} | {DEFAULT_WORKER, DEFAULT_MASTER}
         if row.name in there:
@@ -61,6 +62,7 @@ def create_group(by: Caller, request_id: str, bay: Bay, values: Mapping[str, Any
         _check_all(won, [*rows, row])
         row.save(force_insert=True)
         row.refresh_from_db(fields=["created_at"])
+        accepted.note(None, row)
     return further(won, row)
 
 
@@ -88,7 +90,9 @@ def resize_group(
             by, request_id, group.row, node_count, sent=sent, remove=remove, expected=expected
         )
     with transaction.atomic():
-        won = _win(by, request_id, group.bay, sent, expected=expected, remove={group.name: remove})
+        nodes = abs(node_count - group.node_count)
+        remove_named = {group.name: remove}
+        won = _win(by, request_id, group.bay, sent, nodes=nodes, expected=expected, remove=remove_named)
         row, rows = _found(won, group)
         check_bounds(row.name, node_count, row.min_node_count, row.max_node_count)
         _write(row, node_count=node_count)
@@ -122,7 +126,16 @@ def upgrade_group(
         )
     with transaction.atomic():
         batch = {} if max_batch_size is None else {BATCH: max_batch_size}
-        won = _win(by, request_id, bay, sent, event="upgrade", expected=expected, change=batch)
+        won = _win(
+            by,
+            request_id,
+            bay,
+            sent,
+            nodes=group.node_count,
+            event="upgrade",
+            expected=expected,
+            change=batch,
+        )
         row, rows = _found(won, group)
         _write(row, image_id=model.image_id, labels={**row.labels, **model.labels})
         _check_all(won, rows)
@@ -172,7 +185,8 @@ def delete_group(by: Caller, request_id: str, group: Group, *, expected: Expecte
     if group.is_default:
         raise BadRequest("Deleting a default node group is not supported.")
     with transaction.atomic():
-        won = _win(by, request_id, group.bay, {"nodegroup": group.name, "delete": True})
+        asked = {"nodegroup": group.name, "delete": True}
+        won = _win(by, request_id, group.bay, asked, nodes=group.node_count)
         row, _ = _found(won, group, expected, leaving=True)
         _save(row, status=Status.DELETE_IN_PROGRESS, status_reason="")
 
@@ -183,6 +197,7 @@ def _win(
     bay: Bay,
     sent: Mapping[str, object],
     *,
+    nodes: int,
     event: str = "update",
     expected: Expected = ANY,
     remove: Mapping[str, Collection[str]] | None = None,
@@ -197,7 +212,7 @@ def _win(
         won = requests.request(
             bay,
             event,
-            Asked(by.user_id, bay.project_id, request_id, dict(sent)),
+            Asked(by.user_id, bay.project_id, request_id, dict(sent), size=nodes),
             name=bay.name,
             deadline=bay.deadline,
             values={"change": change},
@@ -230,9 +245,11 @@ def _write(row: NodeGroup, **values: object) -> None:
 
 
 def _save(row: NodeGroup, **values: Any) -> None:
+    was = copy(row)
     for name, value in values.items():
         setattr(row, name, value)
     NodeGroup.objects.filter(pk=row.pk).update(**values, updated_at=Now())
+    accepted.note(was, row)
 
 
 def _check_all(bay: Bay, rows: Iterable[NodeGroup]) -> None:

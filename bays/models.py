@@ -20,6 +20,7 @@ from django.db.models.query import RawQuerySet
 
 from bays.nodegroups import NodeGroup
 from bays.states import BAY, Health
+from lifecycle.durations import sized
 from lifecycle.models import Leased, guards, indexes
 from lifecycle.swap import Given, Part, Swap, rows_of
 
@@ -192,6 +193,17 @@ class Bay(Leased):
 
     def __str__(self) -> str:
         return self.name
+
+    def alike(self, event: str, values: Mapping[str, object], size: int | None) -> str:
+        """By driver and nodes: a resize is as long as the nodes that come or go, all else as those that there are."""
+        wanted = values.get("node_count")
+        if size is not None:
+            nodes = size
+        elif event == "update" and isinstance(wanted, int):
+            nodes = abs(wanted - self.node_count)
+        else:
+            nodes = self.node_count + self.master_count
+        return f"{self.baymodel.coe} {self.baymodel.server_type}, nodes {sized(nodes)}"
 
     @property
     def deadline(self) -> timedelta:

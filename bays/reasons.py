@@ -1,90 +1,68 @@
-"""Why something did not work: the words that a bay's `status_reason` has, and what they mean to a program and a user.
-
-The sentence is the truth, in the bay's row and in its Operation's. Code, resource and advice are read out of it, so
-what was written by an older version, or by the core (a deadline), is understood as well.
-"""
+"""Why something did not work with a bay: the words of its `status_reason`, and what they mean."""
 
 from __future__ import annotations
 
-import re
 import uuid
-from dataclasses import dataclass
+from typing import Final
 
+from lifecycle import reasons
+from lifecycle.reasons import Reason, kind
 
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """What a sentence says."""
-
-    code: str
-    advice: str
-    resource: str | None = None
-    resource_type: str | None = None
-
-    @property
-    def document(self) -> dict[str, str | None]:
-        """Return it as the API shows it."""
-        return {
-            "code": self.code,
-            "resource": self.resource,
-            "resource_type": self.resource_type,
-            "next": self.advice,
-        }
-
-
-_KINDS = (
-    (
+KINDS: Final = (
+    kind(
         "resource-failed",
-        re.compile(r"(?P<resource>\S+) \((?P<type>[^()\s]+)\): "),
-        "Mend what the resource lacks (quota, flavor, image, network), then ask for the update again; "  # noqa: ISC004
+        r"(?P<resource>\S+) \((?P<type>[^()\s]+)\): ",
+        "Mend what the resource lacks (quota, flavor, image, network), then ask for the update again; "
         "a bay whose create failed: delete it and create it again.",
     ),
-    (
+    kind(
+        "stack-failed",
+        r"The stack is [A-Z_]+(?:: | and )",
+        "Heat names no resource: ask again; if it happens again, tell the operator the id of the operation.",
+    ),
+    kind(
         "heat-refused",
-        re.compile(r"Heat refused: "),
+        r"Heat refused: ",
         "The request itself is refused: correct what Heat names, or ask the operator, and ask again.",
     ),
-    (
+    kind(
+        "driver-refused",
+        r"The driver cannot give this: ",
+        "The request itself is refused: ask for what the driver can give.",
+    ),
+    kind(
         "stack-missing",
-        re.compile(r"Stack \S+ was not found in Heat"),
+        r"Stack \S+ was not found in Heat",
         "Somebody deleted the bay's stack: delete the bay and create it again.",
     ),
-    (
+    kind(
         "heat-silent",
-        re.compile(r"Heat: "),
+        r"Heat: ",
         "Nothing to do: it is tried again until the deadline. If it lasts, tell the operator.",
     ),
-    (
-        "deadline",
-        re.compile(r"Deadline passed: "),
-        "It took longer than its time: ask again, for a new bay with a longer create_timeout.",
-    ),
-    (
-        "gave-up",
-        re.compile(r"Gave up after "),
-        "Ask again; if it happens again, tell the operator the id of the operation.",
-    ),
-    (
+    kind(
         "output-invalid",
-        re.compile(r"the stack's output "),
+        r"(?:The stack is complete, but not as promised: |the stack's output )",
         "The stack is complete, but does not say what its driver promises: tell the operator.",
     ),
 )
-_OTHER = "Read the reason, and ask again; if it happens again, tell the operator the id of the operation."
 
 
 def understood(sentence: str) -> Reason | None:
     """Return what a sentence says; None where there is none."""
-    if not sentence:
-        return None
-    for code, pattern, advice in _KINDS:
-        if found := pattern.match(sentence):
-            named = found.groupdict()
-            return Reason(code, advice, named.get("resource"), named.get("type"))
-    return Reason("other", _OTHER)
+    return reasons.understood(sentence, KINDS)
 
 
 def refused(why: str) -> str:
     return f"Heat refused: {why}"
+
+
+def impossible(why: str) -> str:
+    return f"The driver cannot give this: {why}"
+
+
+def unpromised(why: str) -> str:
+    return f"The stack is complete, but not as promised: {why}"
 
 
 def silent(why: str) -> str:
@@ -97,3 +75,7 @@ def missing(stack_id: uuid.UUID | None) -> str:
 
 def failed(resource: str, resource_type: str, why: str) -> str:
     return f"{resource} ({resource_type}): {why}"
+
+
+def stack_failed(state: str, why: str) -> str:
+    return f"The stack is {state}: {why or 'Heat gives no reason.'}"

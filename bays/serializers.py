@@ -14,6 +14,7 @@ from rest_framework import serializers
 
 from api.fields import Boolean, Integer, Labels, Reference, StrictSerializer, Text
 from bays.models import Bay, BayModel
+from bays.nodegroups import DEFAULT_MASTER, DEFAULT_WORKER
 from bays.reasons import understood
 from bays.states import BAY, Health, Status
 
@@ -76,7 +77,9 @@ class BayInput(StrictSerializer):
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         """Return the fields, with the dialect's names for those that differ."""
         words = self._dialect
-        timeout = Integer(min_value=0, max_value=MAX_MINUTES, required=False, **_source(words))
+        timeout = Integer(
+            min_value=0, max_value=MAX_MINUTES, required=False, allow_null=True, **_source(words)
+        )
         nodes = Integer(min_value=words.least_nodes, max_value=MAX_NODES, required=False)
         model = Text(max_length=255, source="baymodel")
         return {**super().get_fields(), words.model_id: model, words.timeout: timeout, "node_count": nodes}
@@ -244,8 +247,10 @@ def bay_detail(bay: Bay, words: Dialect, base: str) -> dict[str, Any]:
         "created_at": moment(bay.created_at),
         "updated_at": moment(bay.updated_at),
     }
+    if words == CLUSTERS:  # what 1.13 calls stack_id; magnumclient 5 shows it, and is there in every version
+        detail["cluster_id"] = detail["stack_id"]
     if bay.status.endswith("_FAILED"):
-        detail["faults"] = {"default-worker": bay.status_reason}
+        detail["faults"] = dict.fromkeys((DEFAULT_MASTER, DEFAULT_WORKER), bay.status_reason)
     return detail
 
 

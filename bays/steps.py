@@ -39,8 +39,10 @@ def _step(act: Callable[[Held[Bay], Heat], StepOutcome]) -> Step:
             return act(held, leased_heat())
         except Rejected as refused:
             return Failed(reasons.refused(refused.reason))
-        except (InvalidSpec, InvalidOutputs) as invalid:
-            return Failed(invalid.reason)
+        except InvalidSpec as invalid:
+            return Failed(reasons.impossible(invalid.reason))
+        except InvalidOutputs as invalid:
+            return Failed(reasons.unpromised(invalid.reason))
         except CloudError as silent:
             return Retry(reasons.silent(silent.reason))
 
@@ -180,7 +182,7 @@ def _cause(heat: Heat, stack: Stack) -> str:
     except CloudError:
         failure = None
     if failure is None:
-        return stack.reason or f"The stack is {stack.state} and Heat gives no reason."
+        return reasons.stack_failed(stack.state, stack.reason)
     return reasons.failed(failure.resource, failure.resource_type, failure.reason)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Mapping
 from functools import partial
 
 from celery import shared_task
@@ -16,7 +17,7 @@ from django.db import DatabaseError
 from bays.models import Bay, Quota
 from bays.steps import STEPS
 from lifecycle import leases
-from lifecycle.advance import advance, go_on
+from lifecycle.advance import End, advance, go_on
 from workers import bell
 
 
@@ -25,7 +26,7 @@ def _deleted(bay: Bay, _: Bay) -> None:
     Quota.release(bay.project_id)
 
 
-ENDS = {
+ENDS: Mapping[str, End[Bay]] = {
     "deleted": _deleted,
     "updated": lambda bay, _: bay.nodegroups.settle(),
     "update_failed": lambda bay, now: bay.nodegroups.fail(now.status_reason),

@@ -9,6 +9,7 @@ from bays.views.baymodels import BayModelDetail, BayModels, BayModelsInDetail
 from bays.views.bays import BayDetail, Bays, BaysInDetail, Resize
 from bays.views.certificates import CertificateDetail, Certificates
 from bays.views.discovery import Contents, Versions
+from bays.views.events import Events
 from bays.views.nodegroups import NodeGroupDetail, NodeGroups, Upgrade
 from bays.views.operations import OperationDetail, Operations
 from bays.views.quotas import QuotaDetail, Quotas, Stats
@@ -45,6 +46,7 @@ _version_1 = [
     re_path(r"^federations/(?P<ident>[^/]+)/?$", FederationDetail.as_view()),
     re_path(r"^clusters/(?P<ident>[^/]+)/nodegroups/?$", NodeGroups.as_view()),
     re_path(r"^clusters/(?P<ident>[^/]+)/nodegroups/(?P<group>[^/]+)/?$", NodeGroupDetail.as_view()),
+    re_path(r"^events/?$", Events.as_view()),
     re_path(r"^operations/?$", Operations.as_view()),
     re_path(r"^operations/(?P<ident>[^/]+)/?$", OperationDetail.as_view()),
 ]

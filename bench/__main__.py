@@ -27,6 +27,7 @@ from deploy.stack import Stack, stack
 from deploy.state import DEFAULT, StartError
 
 QUOTA = {"VOLUME_QUOTA": "-1", "SNAPSHOT_QUOTA": "-1", "GIGABYTE_QUOTA": "-1", "BAY_QUOTA": "1000000"}
+QUOTA |= {"ROADSTEAD_RATE_PROJECT": "0", "ROADSTEAD_RATE_LOGIN": "0"}  # one project asks for all
 NODES = 3  # where there are to be several
 
 Section = Callable[[Stack, Report], None]

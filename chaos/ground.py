@@ -36,6 +36,7 @@ BROKERS = ("redis", "rabbitmq")
 SERVERS = ("postgres", "broker", "heat")  # that a node has a link to
 TOLD = {
     "API_PROCESSES": "1",
+    "ROADSTEAD_RATE_PROJECT": "0",
     "WORKER_CONCURRENCY": "2",
     "ROADSTEAD_CLOUD_TIMEOUT": "3",
     "ROADSTEAD_CLOUD_QUIET": "6",

@@ -35,9 +35,9 @@ def create_project(by: Caller, values: Mapping[str, Any]) -> Project:
 
     :raises Conflict: there is one of that name.
     """
-    with _unlike_others("project", values):
+    with unlike_others("project", values):
         project = Project.objects.create(**values)
-    _done("project created", by, project.pk, name=project.name)
+    done("project created", by, project.pk, name=project.name)
     return project
 
 
@@ -47,12 +47,12 @@ def update_project(by: Caller, ident: str, values: Mapping[str, Any]) -> Project
     :raises NotFound: there is no such project.
     :raises Conflict: another one has that name, or nobody would be left to administer.
     """
-    with _unlike_others("project", values), _kept_open(risky=values.get("enabled") is False):
+    with unlike_others("project", values), _kept_open(risky=values.get("enabled") is False):
         rows = Project.objects.filter(pk=ident)
         if values:
             rows.update(**values)
         project = rows.first() or missing("project", ident)
-    _done("project changed", by, project.pk, attributes=sorted(values), enabled=project.enabled)
+    done("project changed", by, project.pk, attributes=sorted(values), enabled=project.enabled)
     return project
 
 
@@ -66,7 +66,7 @@ def delete_project(by: Caller, ident: str) -> None:
         # Locked first: a role that is given meanwhile is either seen below or not given.
         project = Project.objects.select_for_update().filter(pk=ident).first() or missing("project", ident)
         project.delete()
-    _done("project deleted", by, ident, name=project.name)
+    done("project deleted", by, ident, name=project.name)
 
 
 def create_user(by: Caller, values: Mapping[str, Any]) -> User:
@@ -75,9 +75,9 @@ def create_user(by: Caller, values: Mapping[str, Any]) -> User:
     :raises Conflict: there is one of that name.
     """
     columns = {"password": make_password(None), **_columns(values)}
-    with _unlike_others("user", values):
+    with unlike_others("user", values):
         user = User.objects.create(**columns)
-    _done("user created", by, user.pk, name=user.username)
+    done("user created", by, user.pk, name=user.username)
     return user
 
 
@@ -92,12 +92,12 @@ def update_user(by: Caller, ident: str, values: Mapping[str, Any]) -> User:
     if risky and ident == by.user_id:
         raise Forbidden("You cannot disable yourself.")
     columns = _columns(values)
-    with _unlike_others("user", values), _kept_open(risky=risky):
+    with unlike_others("user", values), _kept_open(risky=risky):
         rows = User.objects.filter(pk=ident)
         if columns:
             rows.update(**columns)
         user = rows.first() or missing("user", ident)
-    _done("user changed", by, user.pk, attributes=sorted(values), enabled=user.is_active)
+    done("user changed", by, user.pk, attributes=sorted(values), enabled=user.is_active)
     return user
 
 
@@ -113,7 +113,7 @@ def delete_user(by: Caller, ident: str) -> None:
     with _kept_open():
         user = User.objects.select_for_update().filter(pk=ident).first() or missing("user", ident)
         user.delete()
-    _done("user deleted", by, ident, name=user.username)
+    done("user deleted", by, ident, name=user.username)
 
 
 def change_password(by: Caller, ident: str, original: str, password: str) -> None:
@@ -131,7 +131,7 @@ def change_password(by: Caller, ident: str, original: str, password: str) -> Non
     changed = User.objects.filter(pk=ident, password=user.password).update(password=make_password(password))
     if not changed:
         raise Unauthorized("The password was changed meanwhile.")
-    _done("password changed", by, ident)
+    done("password changed", by, ident)
 
 
 def grant(by: Caller, user_id: str, role: Role, project_id: str | None) -> None:
@@ -146,7 +146,7 @@ def grant(by: Caller, user_id: str, role: Role, project_id: str | None) -> None:
         check_known(user_id, project_id)
         raise
     if given:
-        _done("role given", by, user_id, role=role.value, project=project_id or "the system")
+        done("role given", by, user_id, role=role.value, project=project_id or "the system")
 
 
 def revoke(by: Caller, user_id: str, role: Role, project_id: str | None) -> None:
@@ -160,7 +160,7 @@ def revoke(by: Caller, user_id: str, role: Role, project_id: str | None) -> None
         taken, _ = Assignment.objects.filter(user_id=user_id, project_id=project_id, role=role).delete()
         if not taken:
             raise NotFound(f"Could not find role assignment: {role.value} of this user there.")
-    _done("role taken", by, user_id, role=role.value, project=project_id or "the system")
+    done("role taken", by, user_id, role=role.value, project=project_id or "the system")
 
 
 def check_known(user_id: str, project_id: str | None) -> None:
@@ -203,7 +203,11 @@ def _guarded() -> Iterator[None]:
 
 
 @contextmanager
-def _unlike_others(kind: str, values: Mapping[str, Any]) -> Iterator[None]:
+def unlike_others(kind: str, values: Mapping[str, Any]) -> Iterator[None]:
+    """Run a change that may take a name that another has.
+
+    :raises Conflict: it does.
+    """
     try:
         with transaction.atomic():
             yield
@@ -218,7 +222,7 @@ def _columns(values: Mapping[str, Any]) -> dict[str, Any]:
     return columns
 
 
-def _done(event: str, by: Caller, target: str, **what: object) -> None:
+def done(event: str, by: Caller, target: str, **what: object) -> None:
     """Once it is committed: forget the tokens of the user or project, and tell the log; never a password."""
 
     def then() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 
-from identity.models import Assignment, Project, User
+from identity.models import ApplicationCredential, Assignment, Project, User
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -58,3 +58,22 @@ class AssignmentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     empty_value_display = "the whole system"
     search_fields = ["user__username", "user__id", "project__name", "project__id"]
     autocomplete_fields = ["user", "project"]
+
+
+@admin.register(ApplicationCredential)
+class ApplicationCredentialAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """What programs log in with: to be looked at and deleted. Their owners make them, through the API."""
+
+    list_display = ["name", "id", "user", "project", "roles", "unrestricted", "expires_at", "created_at"]
+    list_filter = ["unrestricted", "project"]
+    list_select_related = ["user", "project"]
+    search_fields = ["name", "id", "user__username", "user__id", "project__name", "project__id"]
+    exclude = ["secret"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: ApplicationCredential | None = None) -> bool:
+        """Refuse."""
+        return False

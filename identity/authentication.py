@@ -9,6 +9,7 @@ import structlog
 from rest_framework.authentication import BaseAuthentication
 
 from api.problems import Unauthorized
+from api.requests import url_of
 from identity import tokens
 
 if TYPE_CHECKING:
@@ -45,4 +46,4 @@ class TokenAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge that goes with a 401."""
-        return f'Keystone uri="{request.build_absolute_uri("/identity")}"'
+        return f'Keystone uri="{url_of(request, "/identity")}"'

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from identity.models import DOMAIN, Assignment, Project, Role, User, stable_id
+from api.requests import url_of
+from identity.models import DOMAIN, ApplicationCredential, Assignment, Project, Role, User, stable_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +26,7 @@ def version(request: Request) -> dict[str, Any]:
         "id": "v3.14",
         "status": "stable",
         "updated": UPDATED,
-        "links": [{"rel": "self", "href": request.build_absolute_uri("/identity/v3/")}],
+        "links": [{"rel": "self", "href": url_of(request, "/identity/v3/")}],
         "media-types": [{"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}],
     }
 
@@ -50,6 +51,12 @@ def token(checked: Checked, request: Request) -> dict[str, Any]:
         document["is_domain"] = False
     if caller.system:
         document["system"] = {"all": True}
+    if caller.through is not None:
+        document["application_credential"] = {
+            "id": caller.through.credential_id,
+            "name": caller.through.name,
+            "restricted": caller.through.restricted,
+        }
     if checked.token.is_scoped:
         document["roles"] = [{"id": Role(name).uid, "name": name} for name in sorted(caller.roles)]
         if "nocatalog" not in request.query_params:
@@ -70,7 +77,7 @@ def catalog(request: Request) -> list[dict[str, Any]]:
                     "interface": interface,
                     "region": settings.REGION,
                     "region_id": settings.REGION,
-                    "url": request.build_absolute_uri(url) if url.startswith("/") else url,
+                    "url": url_of(request, url) if url.startswith("/") else url,
                 }
                 for interface in ("public", "internal", "admin")
             ],
@@ -121,7 +128,7 @@ def assignment(row: Assignment, as_role: Role, request: Request, *, names: bool)
         "user": user_is,
         "role": role_is,
         "scope": where,
-        "links": {"assignment": request.build_absolute_uri(path)},
+        "links": {"assignment": url_of(request, path)},
     }
 
 
@@ -157,6 +164,26 @@ def user(row: User, request: Request) -> dict[str, Any]:
     }
 
 
+def credential(row: ApplicationCredential, request: Request) -> dict[str, Any]:
+    """Return an application credential's document, without its secret."""
+    return {
+        "id": row.pk,
+        "name": row.name,
+        "description": row.description or None,
+        "user_id": row.user_id,
+        "project_id": row.project_id,
+        "system": None,
+        "roles": [
+            {"id": each.uid, "name": each.value, "domain_id": None, "description": None, "options": {}}
+            for each in Role
+            if each.value in row.roles
+        ],
+        "unrestricted": row.unrestricted,
+        "expires_at": row.expires_at and row.expires_at.strftime("%Y-%m-%dT%H:%M:%S.%f"),
+        "links": _self(request, f"users/{row.user_id}/application_credentials", row.pk),
+    }
+
+
 def whole(word: str, documents: Iterable[dict[str, Any]], request: Request) -> dict[str, Any]:
     """Return a list that is whole, under the word that clients know it by."""
     links = {"self": request.build_absolute_uri(), "previous": None, "next": None}
@@ -164,7 +191,7 @@ def whole(word: str, documents: Iterable[dict[str, Any]], request: Request) -> d
 
 
 def _self(request: Request, kind: str, ident: str) -> dict[str, str]:
-    return {"self": request.build_absolute_uri(f"/identity/v3/{kind}/{ident}")}
+    return {"self": url_of(request, f"/identity/v3/{kind}/{ident}")}
 
 
 def _time(moment: datetime) -> str:

@@ -14,6 +14,16 @@ NO_PROJECT = "The token has no project: ask for one that is scoped to a project.
 
 
 @dataclass(frozen=True)
+class Through:
+    """The application credential that a token was had by."""
+
+    credential_id: str
+    name: str
+    restricted: bool
+    """It may not make or delete application credentials."""
+
+
+@dataclass(frozen=True)
 class Caller:
     """The user of a checked token.
 
@@ -31,6 +41,8 @@ class Caller:
     """The token is for the whole system; it has no project then."""
     by_service: bool = False
     """A service sent the request for the user, with a good X-Service-Token of its own."""
+    through: Through | None = None
+    """The user did not log in: a program did, by an application credential of theirs."""
 
     is_authenticated = True
     is_anonymous = False

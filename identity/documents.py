@@ -20,12 +20,14 @@ from api.openapi.schemas import (
     Schema,
     array,
     const,
+    extended,
     listed,
     mapping,
     maybe,
     obj,
     one_of,
     optional,
+    without,
 )
 
 SELF: Final = obj({"self": URL})
@@ -69,6 +71,7 @@ TOKEN: Final = Named(
             "project": optional(obj({"id": TEXT, "name": TEXT, "domain": DOMAIN_REFERENCE})),
             "is_domain": optional(const(value=False)),
             "system": optional(ALL),
+            "application_credential": optional(obj({"id": TEXT, "name": TEXT, "restricted": BOOLEAN})),
             "roles": optional(array(obj({"id": TEXT, "name": TEXT})), SCOPED),
             "catalog": optional(array(SERVICE), f"{SCOPED} Left out with `nocatalog`."),
         }
@@ -126,6 +129,24 @@ USER: Final = Named(
         }
     ),
 )
+CREDENTIAL: Final = Named(
+    "ApplicationCredential",
+    obj(
+        {
+            "id": TEXT,
+            "name": TEXT,
+            "description": maybe(TEXT),
+            "user_id": TEXT,
+            "project_id": TEXT,
+            "system": NULL,
+            "roles": array(without(ROLE, "links")),
+            "unrestricted": BOOLEAN,
+            "expires_at": maybe(TEXT),
+            "links": SELF,
+        }
+    ),
+)
+NEW_CREDENTIAL: Final = Named("NewApplicationCredential", extended(CREDENTIAL, {"secret": TEXT}))
 NAME: Final = optional(TEXT, "With `include_names`.")
 DOMAIN_OF_NAME: Final = optional(DOMAIN_REFERENCE)
 ASSIGNMENT: Final = Named(

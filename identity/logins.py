@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import structlog
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import check_password, make_password
 from rest_framework import serializers
 
 from api import fields
@@ -13,13 +13,15 @@ from api.openapi.fields import schema_of
 from api.openapi.schemas import Schema
 from api.problems import Unauthorized
 from identity import tokens
-from identity.models import DOMAIN, Project, User
+from identity.models import DOMAIN, ApplicationCredential, Project, User
 
 if TYPE_CHECKING:
     from identity.tokens import Checked
 
 logger = structlog.get_logger(__name__)
 
+REFUSED: Final = "The request you have made requires authentication."
+ANOTHER_SCOPE: Final = "An application credential cannot ask for another scope than its own project."
 MAX_PASSWORD: Final = 4096  # as Keystone's; hashing a longer one is work for nothing
 
 
@@ -51,14 +53,26 @@ class _Token(serializers.Serializer[Any]):
     id = fields.Text(max_length=tokens.MAX_LENGTH)
 
 
+class _Credential(_Named):
+    domain = None  # type: ignore[assignment] - taken away: its user has one
+    user = _Named(required=False)
+    secret = fields.Text(max_length=MAX_PASSWORD, allow_blank=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "id" not in attrs and "user" not in super().validate(attrs):
+            raise serializers.ValidationError("Beside the name its user is required.")
+        return attrs
+
+
 class _Identity(serializers.Serializer[Any]):
     methods = serializers.ListField(child=fields.Text(max_length=64), min_length=1, max_length=1)
     password = _Password(required=False)
     token = _Token(required=False)
+    application_credential = _Credential(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         method = attrs["methods"][0]
-        if method in ("password", "token") and method not in attrs:
+        if method in self.fields and method not in attrs:
             raise serializers.ValidationError(f"{method}: This field is required.")
         return attrs
 
@@ -96,7 +110,11 @@ class _Auth(serializers.Serializer[Any]):
 
 
 class LoginSerializer(serializers.Serializer[Any]):
-    """The body of a login: exactly one method, password or token; a project, the system or nothing as scope."""
+    """The body of a login: exactly one method, password, token or application_credential, and a scope.
+
+    The scope is a project, the system or nothing; an application credential has its own, and may name it: the volume
+    client does.
+    """
 
     auth = _Auth()
 
@@ -122,13 +140,33 @@ def log_in(auth: dict[str, Any]) -> tuple[str, Checked]:
             parent = tokens.check(identity["token"]["id"])
             if parent is None:
                 _refuse("the token is not good")
+            if parent.token.credential is not None:
+                project_id = _kept_scope(parent.token, scope, project_id, system=system)
             text = tokens.reissue(parent.token, project_id, system=system)
+        case "application_credential":
+            credential = _by_credential(identity["application_credential"])
+            if scope is not None and (system or project_id != credential.project_id):
+                _refuse("a credential with another scope", told=ANOTHER_SCOPE, user_id=credential.user_id)
+            text = tokens.issue_through(credential)
         case _:
             _refuse("unsupported method")
     checked = tokens.check(text)
     if checked is None:
         _refuse("disabled, or no role in the scope")
     return text, checked
+
+
+def who(auth: dict[str, Any]) -> str:
+    """Return whom a login says it is: what guesses at a password or a secret are counted under."""
+    identity = auth["identity"]
+    match identity["methods"][0]:
+        case "password":
+            named = identity["password"]["user"]
+            return str(named.get("id") or f"name {named['name']}")
+        case "application_credential":
+            named = identity["application_credential"]
+            return f"credential {named.get('id') or (named['name'], sorted(named['user'].items()))}"
+    return ""
 
 
 def _by_password(given: dict[str, Any]) -> User:
@@ -141,6 +179,34 @@ def _by_password(given: dict[str, Any]) -> User:
     if not user.check_password(given["password"]):
         _refuse("wrong password", user_id=user.pk)
     return user
+
+
+def _by_credential(given: dict[str, Any]) -> ApplicationCredential:
+    """Return the credential; the work is the same whether there is one or not."""
+    if "id" in given:
+        key = {"pk": given["id"]}
+        known = True
+    else:
+        owner = given["user"]
+        key = {"name": given["name"]}
+        key |= {"user": owner["id"]} if "id" in owner else {"user__username": owner["name"]}
+        known = _our_domain(owner)
+    credential = ApplicationCredential.objects.filter(**key).first() if known else None
+    if credential is None:
+        make_password(given["secret"])
+        _refuse("no such application credential")
+    if not check_password(given["secret"], credential.secret):
+        _refuse("wrong secret", user_id=credential.user_id)
+    return credential
+
+
+def _kept_scope(
+    parent: tokens.Token, scope: dict[str, Any] | None, project_id: str | None, *, system: bool
+) -> str | None:
+    """Return the project of a token that was had by a credential: for no other scope is there one to be had."""
+    if system or (scope is not None and project_id != parent.project_id):
+        _refuse("a credential's token with another scope", user_id=parent.user_id)
+    return parent.project_id
 
 
 def _project_id(scope: dict[str, Any]) -> str | None:
@@ -162,6 +228,6 @@ def _our_domain(given: dict[str, Any]) -> bool:
     return bool("id" in given or domain.get("id") == DOMAIN["id"] or domain.get("name") == DOMAIN["name"])
 
 
-def _refuse(reason: str, **who: str) -> NoReturn:
+def _refuse(reason: str, *, told: str = REFUSED, **who: str) -> NoReturn:
     logger.info("login refused", reason=reason, **who)
-    raise Unauthorized("The request you have made requires authentication.")
+    raise Unauthorized(told)

@@ -1,4 +1,4 @@
-"""Users, projects, the roles that join them, and the tokens that were taken back.
+"""Users, projects, the roles that join them, what programs log in with, and the tokens that were taken back.
 
 There is one domain, `default`. A role is a word, not a row: admin implies manager, manager implies member, and
 member implies reader; service stands beside them.
@@ -7,11 +7,14 @@ member implies reader; service stands beside them.
 from __future__ import annotations
 
 import uuid
-from typing import Final
+from typing import Any, Final
 
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
 
 DOMAIN: Final = {"id": "default", "name": "Default"}
 
@@ -107,6 +110,51 @@ class Assignment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} is {self.role} in {self.project or 'the system'}"
+
+
+class ApplicationCredential(models.Model):
+    """What a program logs in with in the place of its owner: for one project, with some of the owner's roles there.
+
+    It is made and deleted, never changed. It is good while its owner is active, holds every one of these roles and its
+    project is enabled; and it ends for good with the first role that its owner loses there.
+    """
+
+    id = models.CharField(primary_key=True, max_length=32, default=new_id, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="application_credentials")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="application_credentials")
+    name = models.CharField(max_length=255)
+    description = models.TextField(blank=True, default="")
+    secret = models.CharField(max_length=128)  # hashed, as passwords are
+    roles = ArrayField(models.CharField(max_length=16, choices=Role.choices))  # those implied included
+    unrestricted = models.BooleanField(
+        default=False, help_text="It may make and delete application credentials of its owner."
+    )
+    expires_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "name"], name="application_credential_has_a_name_of_its_own"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.user}"
+
+
+@receiver(post_delete, sender=Assignment)
+def _end_with_the_role(instance: Assignment, **_: Any) -> None:
+    """End what the user made in the project while the role was held; whichever way it was taken.
+
+    The user is locked first, as by whoever makes a credential: one made meanwhile is seen, or is not made.
+    """
+    if instance.project_id is not None:
+        user = User.objects.select_for_update(no_key=True).filter(pk=instance.user_id)
+        list(user.values_list("pk"))
+        ApplicationCredential.objects.filter(
+            user_id=instance.user_id, project_id=instance.project_id
+        ).delete()
 
 
 class RevokedToken(models.Model):

@@ -55,6 +55,8 @@ RULES: Final[dict[str, str]] = {
     "federation:create": "member",
     "operation:list": "reader",
     "operation:get": "reader",
+    "event:list": "reader",
+    "event:all_projects": "admin",
     "identity:discover": ANYONE,
     "identity:login": ANYONE,
     "identity:known": TOKEN,  # the domain and the roles: alike in every installation

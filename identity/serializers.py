@@ -7,20 +7,23 @@ taken with that value, and left out of what is validated.
 from __future__ import annotations
 
 import json
-from typing import Any, TypeVar
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
 from rest_framework.fields import SkipField, empty
 
 from api import fields
 from api.problems import BadRequest
 from identity.logins import MAX_PASSWORD
-from identity.models import DOMAIN, Project, User
+from identity.models import DOMAIN, Project, Role, User
 
 S = TypeVar("S", bound=serializers.Serializer[Any])
 MAX_DESCRIPTION = 4096
+MOMENTS: Final = (datetime(1970, 1, 2, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 
 
 class _Only(serializers.Field[Any, Any, Any, Any]):
@@ -104,6 +107,71 @@ class PasswordSerializer(fields.StrictSerializer):
 
     original_password = fields.Text(max_length=MAX_PASSWORD, allow_blank=True)
     password = _NewPassword()
+
+
+class _RoleName(serializers.Field[Role, Any, Any, Any]):
+    """A role by its id or its name."""
+
+    schema: Final = {
+        "type": "object",
+        "properties": {"id": {"type": "string"}, "name": {"type": "string"}, "domain_id": {}},
+        "additionalProperties": False,
+    }
+
+    default_error_messages = {
+        "invalid": "Expected an object with either id or name.",
+        "unknown": "There is no such role.",
+    }
+
+    def to_internal_value(self, data: Any) -> Role:
+        """Return the role."""
+        named = [data[key] for key in ("id", "name") if key in data] if isinstance(data, dict) else []
+        if len(named) != 1 or not isinstance(named[0], str) or data.keys() - {"id", "name", "domain_id"}:
+            self.fail("invalid")
+        role = Role.named(named[0])
+        if role is None:
+            self.fail("unknown")
+        return role
+
+
+class CredentialSerializer(fields.StrictSerializer):
+    """An application credential; without a secret it gets one, without roles all of the token's."""
+
+    name = fields.Text(max_length=255, trim_whitespace=True)
+    description = fields.Text(required=False, allow_null=True, allow_blank=True, max_length=MAX_DESCRIPTION)
+    secret = fields.Text(required=False, allow_null=True, min_length=8, max_length=MAX_PASSWORD)
+    expires_at = fields.Text(required=False, allow_null=True, max_length=64)
+    roles = serializers.ListField(child=_RoleName(), required=False, max_length=len(Role))
+    unrestricted = fields.Boolean(required=False, allow_null=True)
+    access_rules = serializers.ListField(required=False, allow_null=True)
+
+    def validate_description(self, value: str | None) -> str:
+        return value or ""
+
+    def validate_expires_at(self, value: str | None) -> datetime | None:
+        """Return the moment; clients leave out the zone, which is UTC."""
+        try:
+            moment = value and parse_datetime(value)
+        except ValueError:
+            moment = None
+        if value and not moment:
+            raise serializers.ValidationError("Expected a time such as 2027-01-31T12:00:00.000000.")
+        if not moment:
+            return None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if not MOMENTS[0] < moment < MOMENTS[1]:
+            raise serializers.ValidationError("The time is too far away.")
+        return moment
+
+    def validate_access_rules(self, value: list[Any] | None) -> None:
+        if value:
+            raise serializers.ValidationError(
+                "Access rules are not enforced here, so none are taken. Give fewer roles instead."
+            )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs.pop("access_rules", None)
+        return {name: value for name, value in attrs.items() if value is not None}
 
 
 def read(body: Any, word: str, kind: type[S], *, partial: bool = False) -> dict[str, Any]:

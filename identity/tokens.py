@@ -1,8 +1,9 @@
 """Tokens: signed, not stored; they say who and until when. What the user may do is looked up, never carried.
 
 A check is the signature, the expiry, and one SELECT that tells whether the user is active with the same
-password, the project enabled, a role still held and the token not revoked. Its answer is kept in this process
-for a few seconds: so long a revocation made elsewhere may take to be felt here, and no longer.
+password, the project enabled, a role still held and the token not revoked; of a token that was had by an application
+credential, whether that is still good, whatever the password. Its answer is kept in this process for a few seconds:
+so long a revocation made elsewhere may take to be felt here, and no longer.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.signing import BadSignature, Signer
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 
-from identity.callers import Caller
-from identity.models import Assignment, Project, RevokedToken, Role, User
+from identity.callers import Caller, Through
+from identity.models import ApplicationCredential, Assignment, Project, RevokedToken, Role, User
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_LENGTH: Final = 1024  # ours have about 300 characters
 
@@ -40,8 +44,9 @@ class Token:
     audit_ids: tuple[str, ...]  # its own; and that of the first of its line, if it was had for another token
     issued: int  # seconds since the epoch
     expires: int
-    fingerprint: str  # of the password that it was issued under
+    fingerprint: str  # of the password that it was issued under; empty where it was had by a credential
     system: bool = False  # its scope is the whole system; it has no project then
+    credential: str | None = None  # the id of the application credential that it was had by
 
     @property
     def is_scoped(self) -> bool:
@@ -81,6 +86,24 @@ def issue(user: User, project_id: str | None, *, system: bool = False) -> str:
     )
 
 
+def issue_through(credential: ApplicationCredential) -> str:
+    """Return a new token for a program that gave a credential's secret; it lives no longer than the credential."""
+    now = int(time.time())
+    end = credential.expires_at.timestamp() if credential.expires_at else float("inf")
+    return _sign(
+        Token(
+            user_id=credential.user_id,
+            project_id=credential.project_id,
+            methods=("application_credential",),
+            audit_ids=(_audit_id(),),
+            issued=now,
+            expires=int(min(now + settings.TOKEN_LIFETIME, end)),
+            fingerprint="",
+            credential=credential.pk,
+        )
+    )
+
+
 def reissue(parent: Token, project_id: str | None, *, system: bool = False) -> str:
     """Return a new token for the bearer of another, with another scope; it lives no longer than that one."""
     return _sign(
@@ -93,6 +116,7 @@ def reissue(parent: Token, project_id: str | None, *, system: bool = False) -> s
             expires=parent.expires,
             fingerprint=parent.fingerprint,
             system=system,
+            credential=parent.credential,
         )
     )
 
@@ -126,7 +150,7 @@ def revoke(text: str, token: Token) -> None:
 
 
 def forget(about: str | None = None) -> None:
-    """Drop all that this process remembers of tokens, or what it remembers of one user or one project.
+    """Drop all that this process remembers of tokens, or what it does of one user, project or credential.
 
     Call it after the commit that changed them: a check that looked before keeps nothing of what it saw.
     """
@@ -134,7 +158,10 @@ def forget(about: str | None = None) -> None:
 
 
 def _sign(token: Token) -> str:
-    return _signer.sign_object(list(vars(token).values()))
+    fields = list(vars(token).values())
+    if token.credential is None:
+        fields.pop()  # as they were before there were credentials: nodes of both releases read it
+    return _signer.sign_object(fields)
 
 
 def _audit_id() -> str:
@@ -147,7 +174,7 @@ def _read(text: str) -> Token | None:
         fields: Any = _signer.unsign_object(text)
     except BadSignature:
         return None
-    if len(fields) != len(Token.__dataclass_fields__):
+    if len(Token.__dataclass_fields__) - len(fields) not in (0, 1):
         return None  # of another release of ours: its bearer logs in again
     user_id, project_id, methods, audit_ids, *others = fields
     token = Token(user_id, project_id, tuple(methods), tuple(audit_ids), *others)
@@ -156,6 +183,10 @@ def _read(text: str) -> Token | None:
 
 def _look_up(token: Token) -> Caller | None:
     """Return the caller as the database has it now: one statement."""
+    return _look_up_user(token) if token.credential is None else _look_up_credential(token)
+
+
+def _look_up_user(token: Token) -> Caller | None:
     user = (
         User.objects.filter(pk=token.user_id, is_active=True)
         .only("username", "password")
@@ -172,10 +203,52 @@ def _look_up(token: Token) -> Caller | None:
         return None
     if not token.is_scoped:
         return Caller(user.pk, user.username, None, None, frozenset())
-    roles = frozenset(implied.value for role in user.scope_roles for implied in Role(role).implied)
+    roles = with_implied(user.scope_roles)
     if not roles or (user.scope_name is None and not token.system):
         return None
     return Caller(user.pk, user.username, token.project_id, user.scope_name, roles, system=token.system)
+
+
+def _look_up_credential(token: Token) -> Caller | None:
+    """Return the owner of a good credential, with no more roles than it has and no fewer."""
+    credential = (
+        ApplicationCredential.objects.filter(
+            Q(expires_at=None) | Q(expires_at__gt=Now()),
+            pk=token.credential,
+            user__is_active=True,
+            project=token.project_id,
+            project__enabled=True,
+        )
+        .select_related("user", "project")
+        .annotate(
+            held=ArraySubquery(
+                Assignment.objects.filter(
+                    user_id=OuterRef("user_id"), project_id=OuterRef("project_id")
+                ).values("role")
+            ),
+            is_revoked=Exists(RevokedToken.objects.filter(pk=token.audit_ids[0])),
+        )
+        .first()
+    )
+    if (
+        credential is None
+        or credential.is_revoked
+        or not set(credential.roles) <= with_implied(credential.held)
+    ):
+        return None
+    return Caller(
+        credential.user_id,
+        credential.user.username,
+        credential.project_id,
+        credential.project.name,
+        frozenset(credential.roles),
+        through=Through(credential.pk, credential.name, restricted=not credential.unrestricted),
+    )
+
+
+def with_implied(roles: Iterable[str]) -> frozenset[str]:
+    """Return the words of these roles, and of those that they imply."""
+    return frozenset(implied.value for role in roles for implied in Role(role).implied)
 
 
 def _fingerprint(user: User) -> str:
@@ -220,7 +293,8 @@ class _Cache:
         with self._lock:
             self.era += 1
             for text, (_, checked) in list(self._held.items()):
-                if about in (None, checked.token.user_id, checked.token.project_id):
+                token = checked.token
+                if about in (None, token.user_id, token.project_id, token.credential):
                     del self._held[text]
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import include, path, re_path
 
-from identity.views import auth, projects, roles, users
+from identity.views import auth, credentials, projects, roles, users
 
 _version_3 = [
     path("auth/tokens", auth.Tokens.as_view()),
@@ -14,6 +14,10 @@ _version_3 = [
     path("users/<str:ident>", users.UserDetail.as_view()),
     path("users/<str:ident>/password", users.OwnPassword.as_view()),
     path("users/<str:ident>/projects", projects.ProjectsOfUser.as_view()),
+    path("users/<str:user>/application_credentials", credentials.Credentials.as_view()),
+    path("users/<str:user>/application_credentials/<str:ident>", credentials.CredentialDetail.as_view()),
+    path("users/<str:user>/access_rules", credentials.AccessRules.as_view()),
+    path("users/<str:user>/access_rules/<str:ident>", credentials.AccessRuleDetail.as_view()),
     path("domains", roles.Domains.as_view()),
     path("domains/<str:ident>", roles.DomainDetail.as_view()),
     path("roles", roles.Roles.as_view()),

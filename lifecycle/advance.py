@@ -17,7 +17,7 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from lifecycle import leases, local
+from lifecycle import leases, local, reasons
 from lifecycle.errors import LeaseLost, Overtaken, Stale, Undone
 from lifecycle.leases import Held
 from lifecycle.machine import WhenLost
@@ -132,13 +132,11 @@ def _verdict(held: Held[L]) -> StepOutcome | None:
     busy = row.machine.busy[row.status]
     last = f" Last: {row.status_reason}" if row.status_reason else ""
     if row.claimed_at is not None and row.deadline_at is not None and row.claimed_at > row.deadline_at:
-        return Failed(
-            f"Deadline passed: {row.status} was not over by {row.deadline_at:%Y-%m-%d %H:%M:%S} UTC.{last}"
-        )
+        return Failed(reasons.deadline(row.status, f"{row.deadline_at:%Y-%m-%d %H:%M:%S}", last))
     if row.attempts > settings.MAX_ATTEMPTS:
-        return Failed(f"Gave up after {settings.MAX_ATTEMPTS} attempts, none of which came to an end.{last}")
+        return Failed(reasons.gave_up(settings.MAX_ATTEMPTS, last))
     if held.taken_over and busy.when_lost is WhenLost.FAIL:
-        return Failed(f"The worker was lost during {row.status}, which cannot be taken up half way.")
+        return Failed(reasons.lost(row.status))
     return None
 
 
@@ -159,8 +157,8 @@ def _step(held: Held[L], steps: Mapping[str, Step[L]]) -> StepOutcome | Broke:
         log.error("lease lost during a step, work abandoned", reason=str(lost))  # noqa: TRY400 - no bug to trace
     except Exception as error:
         log.exception("a step broke")
-        return Broke(f"The step broke ({type(error).__name__}); it is tried again.")
-    return Broke("The worker was cut off; the step is tried again.")
+        return Broke(reasons.broke(type(error).__name__))
+    return Broke(reasons.cut_off())
 
 
 def _write_surely(held: Held[L], outcome: StepOutcome | Broke, ends: Mapping[str, End[L]]) -> L | None:

@@ -17,6 +17,8 @@ from django.conf import settings
 
 from lifecycle.errors import LeaseLost
 
+peers = 1  # how many API processes are alive, as far as this one knows: each has its share of what is limited
+
 _page: mmap.mmap  # [0:8] monotonic seconds of the last renewal, [8] draining
 _renewed: memoryview[float]  # of the first, read and written as a whole
 

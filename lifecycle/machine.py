@@ -109,6 +109,11 @@ class Machine:
         """Return the statuses in which a request or change may be asked for."""
         return (self.requests.get(event) or self.changes[event]).sources
 
+    def removal(self, status: str) -> Outcome | None:
+        """Return the outcome that removes a row in this status, where that is what is being done to it."""
+        ends = (end for end in self.outcomes.values() if end.target == GONE and status in end.sources)
+        return next(ends, None)
+
     def moves(self) -> Iterator[tuple[str, str, str]]:
         """Yield every move that there is: event, status before, status after (or GONE)."""
         moves: tuple[Request | Outcome, ...] = (*self.requests.values(), *self.outcomes.values())

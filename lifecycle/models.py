@@ -12,8 +12,8 @@ from datetime import timedelta
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import F, Func, Q
+from django.db.models.functions import Cast, Now
 
 from lifecycle.machine import Machine
 
@@ -84,6 +84,8 @@ class Operation(models.Model):
     request_id = models.CharField(max_length=64, blank=True)
     action = models.CharField(max_length=32)
     params = models.JSONField(default=dict)
+    alike = models.CharField(max_length=255, blank=True, default="", db_default="")
+    """What takes about as long, if it is done to the same kind of resource: see `Leased.alike`."""
     state = models.CharField(max_length=16, choices=State.choices, default=State.IN_PROGRESS)
     reason = models.TextField(blank=True)
     accepted_epoch = models.BigIntegerField(default=0)
@@ -106,6 +108,11 @@ class Operation(models.Model):
             models.Index(fields=["project_id", "-created_at", "id"], name="operation_by_project"),
             models.Index(fields=["resource_id", "-created_at"], name="operation_by_resource"),
             models.Index(fields=["finished_at"], name="operation_by_age"),
+            models.Index(
+                fields=["resource_type", "action", "alike", "-finished_at"],
+                name="operation_alike",
+                condition=Q(state="COMPLETE", alike__gt=""),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -113,9 +120,22 @@ class Operation(models.Model):
 
 
 class Event(models.Model):
-    """One row per move of a resource, per lost lease and per retry, in the transaction that made it."""
+    """One row per move of a resource, per lost lease and per retry, in the transaction that made it.
+
+    Events are told in the order of `turn` and `id` (see `lifecycle.feed`). Of one resource they are numbered by `id` in
+    the order in which they happened.
+    """
 
     id = models.BigAutoField(primary_key=True)
+    turn = models.BigIntegerField(
+        db_default=Cast(
+            Cast(Func(function="pg_current_xact_id"), models.TextField()), models.BigIntegerField()
+        )
+    )
+    """The number of its transaction, or that of an earlier event of the resource, whichever is greater. From before
+    there were turns, and from another installation: 0."""
+    project_id = models.CharField(max_length=64, null=True)
+    """Whose the resource was; unknown only of what a node of an earlier release wrote."""
     at = models.DateTimeField(db_default=Now(), db_index=True)
     resource_type = models.CharField(max_length=32)
     resource_id = models.UUIDField()
@@ -128,7 +148,11 @@ class Event(models.Model):
     reason = models.TextField(blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["resource_id", "id"], name="event_by_resource")]
+        indexes = [
+            models.Index(fields=["resource_id", "id"], name="event_by_resource"),
+            models.Index(fields=["project_id", "resource_type", "turn", "id"], name="event_by_project"),
+            models.Index(fields=["resource_type", "turn", "id"], name="event_in_turn"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.resource_type} {self.event}: {self.from_status} -> {self.to_status}"
@@ -144,6 +168,8 @@ class Leased(models.Model):
     machine: ClassVar[Machine]
     resting: ClassVar[Mapping[str, object]] = {}
     """What further columns are whenever the row comes to rest: those that belong to work under way."""
+    owned_by: ClassVar[str] = "won.project_id"
+    """Whose the row is, as SQL, of a row that was written as `won`."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     status = models.CharField(max_length=32)
@@ -177,6 +203,13 @@ class Leased(models.Model):
     def queue(self) -> str:
         """The Celery queue in which this row's bell is rung: that of the workers that can do its work."""
         return BELLS
+
+    def alike(self, event: str, values: Mapping[str, object], size: int | None) -> str:  # noqa: ARG002 - for overriding
+        """Return what else is asked of such rows that takes about as long, by where it is done and how large it is.
+
+        Asked before the request's `values` are written; `size` is how much work it is, where the request says so.
+        """
+        return ""
 
     @classmethod
     def within_reach(cls) -> dict[str, object]:

@@ -11,14 +11,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from psycopg2.errors import NotNullViolation
 
-from lifecycle import leases, writes
+from lifecycle import accepted, leases, writes
 from lifecycle.errors import Missing, StateConflict, Unprovided
 from lifecycle.models import Leased, Operation
 from lifecycle.prepared import fetched
@@ -35,6 +35,7 @@ class Asked:
     project_id: str
     request_id: str = ""
     params: Mapping[str, object] = field(default_factory=dict)
+    size: int | None = None  # how much work it is, where the row does not tell
 
 
 def birth(
@@ -56,7 +57,7 @@ def birth(
     """
     machine = row.machine
     row.status = machine.births[event]
-    operation = _operation(row, event, asked, name, uuid.uuid4())
+    operation = _operation(row, event, asked, name, {"operation": uuid.uuid4()})
     row.operation_id = operation.pk
     by_database = writes.defaults(row)
     moments = {
@@ -82,6 +83,7 @@ def birth(
         setattr(row, attribute, value)
     operation.created_at = row.created_at  # it was the same moment
     row._state.adding = False  # noqa: SLF001 - as save() would
+    accepted.note(None, row, operation)
     return operation
 
 
@@ -172,19 +174,24 @@ def _swap(
             guard(found)
         same = {column: getattr(found, column) for column in ("status", "operation_id", *unchanged)}
         won = Swap(model, pk=found.pk, **same, values=values).part()
-        rows = rows_of(model, writes.won_with(won, **_with(found, event, asked, name, values)))
+        operation = _operation(found, event, asked, name, values)
+        rows = rows_of(model, writes.won_with(won, **_with(found, event, asked, operation, values)))
         if rows:
+            accepted.note(found, rows[0], operation)
             return rows[0]
         found = model._default_manager.filter(pk=row.pk).first()  # noqa: SLF001
     raise Missing(f"The {machine.name} is gone.")
 
 
-def _operation(row: Leased, event: str, asked: Asked, name: str, open_as: uuid.UUID | None) -> Operation:
-    """Return the record of a request: open under this id, or of one that is over already."""
-    over = {} if open_as else {"state": Operation.State.COMPLETE}
+def _operation(row: Leased, event: str, asked: Asked, name: str, values: Mapping[str, object]) -> Operation:
+    """Return the record of a request: open under the id that the row will owe, or of one that is over already."""
+    open_as = _owed(values)
+    how: dict[str, Any] = (
+        {"alike": row.alike(event, values, asked.size)} if open_as else {"state": Operation.State.COMPLETE}
+    )
     return Operation(
         id=open_as or uuid.uuid4(),
-        **over,
+        **how,
         resource_type=row.machine.name,
         resource_id=row.pk,
         resource_name=name,
@@ -197,12 +204,16 @@ def _operation(row: Leased, event: str, asked: Asked, name: str, open_as: uuid.U
     )
 
 
+def _owed(values: Mapping[str, object]) -> uuid.UUID | None:
+    """Return the id of the operation that the row will owe; None if it will owe none."""
+    owed = values["operation"]
+    return owed if isinstance(owed, uuid.UUID) else None
+
+
 def _with(
-    found: Leased, event: str, asked: Asked, name: str, values: Mapping[str, object]
+    found: Leased, event: str, asked: Asked, operation: Operation, values: Mapping[str, object]
 ) -> dict[str, Part]:
     """Return what goes with the swap: the end of the operation that it overtakes, its own, and its Event."""
-    owed = values["operation"]
-    operation = _operation(found, event, asked, name, owed if isinstance(owed, uuid.UUID) else None)
     to = str(values.get("status", found.status))
     parts: dict[str, Part] = {}
     source = " FROM won"
@@ -211,7 +222,7 @@ def _with(
         state = Operation.State.SUPERSEDED
         parts["superseded"] = writes.closed(found.operation_id, state, why, found.epoch)
         source += " LEFT JOIN superseded ON true"  # so that it is over before the next one is open
-    over = {} if owed else {"finished_at": Part(writes.NOW)}
+    over = {} if _owed(values) else {"finished_at": Part(writes.NOW)}
     parts["opened"] = writes.inserted(operation, source, accepted_epoch=Part("won.epoch"), **over)
     reason = f"asked by user {asked.user_id}"
     parts["told"] = writes.told(

@@ -27,8 +27,10 @@ _EVENTS = Event._meta.db_table  # noqa: SLF001
 _OPERATIONS = Operation._meta.db_table  # noqa: SLF001
 _EVENT = (
     f"INSERT INTO {_EVENTS} "
-    "(resource_type, resource_id, operation_id, event, from_status, to_status, epoch, node_id, reason)"
+    "(resource_type, resource_id, operation_id, event, from_status, to_status, epoch, node_id, reason, "
+    "project_id, turn)"
 )
+_TURN = "lifecycle_turn(won.id)"  # called for a row that was won, so it sees all earlier events of that
 
 
 def joined(last: str, **parts: Part) -> Part:
@@ -63,7 +65,7 @@ def told(
     """Return the part that records a move of the row that was won. `by` says that this node made it."""
     node = local.node_id if by else None
     return Part(
-        f"{_EVENT} SELECT %s, won.id, %s, %s, %s, %s, won.epoch, %s, %s FROM won",
+        f"{_EVENT} SELECT %s, won.id, %s, %s, %s, %s, won.epoch, %s, %s, {row.owned_by}, {_TURN} FROM won",
         [row.machine.name, operation, event, was, to, node, reason],
     )
 
@@ -81,8 +83,8 @@ def told_of_give_up(model: type[Leased], why: str) -> Part:
 
 def _told_of_each(model: type[Leased], event: str, reason: Part, where: str = "") -> Part:
     return Part(
-        f"{_EVENT} SELECT %s, won.id, won.operation_id, %s, won.status, won.status, won.epoch, %s, {reason.sql} "
-        f"FROM won{where}",
+        f"{_EVENT} SELECT %s, won.id, won.operation_id, %s, won.status, won.status, won.epoch, %s, {reason.sql}, "
+        f"{model.owned_by}, {_TURN} FROM won{where}",
         [model.machine.name, event, local.node_id, *reason.params],
     )
 

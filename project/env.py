@@ -80,6 +80,21 @@ def limit(name: str, default: int) -> int:
     return int(value)
 
 
+def rate(name: str, default: str) -> tuple[float, float] | None:
+    """Return the variable as so many a second and, after a comma, so many at once; None for 0, which is no limit.
+
+    :raises ImproperlyConfigured: it is not that.
+    """
+    value = text(name, default)
+    try:
+        per_second, burst = (float(word) for word in (value if "," in value else f"{value},1").split(","))
+    except ValueError:
+        per_second = burst = -1.0
+    if not (0 <= per_second < float("inf") and 1 <= burst < float("inf")):
+        raise ImproperlyConfigured(f"{name}={value!r} is no rate (so many a second, and so many at once).")
+    return (per_second, burst) if per_second else None
+
+
 def words(name: str, default: str = "") -> list[str]:
     """Return the variable as a list of its comma-separated words."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]

@@ -13,7 +13,7 @@ import threading
 import uuid
 from typing import Any
 
-worker_class = "gthread"
+worker_class = "project.worker.Worker"
 workers = int(os.environ.get("API_PROCESSES", "2"))
 threads = int(os.environ.get("API_THREADS", "8"))
 timeout = 30
@@ -26,6 +26,12 @@ control_socket_disable = True  # it would write to the home directory
 accesslog = None
 loglevel = "warning"
 preload_app = False
+limit_request_line = 4094  # bytes
+limit_request_fields = 100
+limit_request_field_size = 8190  # bytes
+# What a proxy says is read by api/proxies.py, where BEHIND_PROXY is set: gunicorn would believe every local client.
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 - gunicorn's heartbeat file
 
 
@@ -53,19 +59,29 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn's ho
 
 def post_worker_init(worker: Any) -> None:
     """Register the process as a Node and keep it registered; SIGWINCH says that it drains."""
-    from lifecycle import local  # noqa: PLC0415 - Django is set up by now
+    from api.events import hub  # noqa: PLC0415 - Django is set up by now
+    from lifecycle import local  # noqa: PLC0415
     from lifecycle.models import Node  # noqa: PLC0415
     from workers.heartbeat import Heartbeat  # noqa: PLC0415
 
     local.node_id = uuid.uuid4()  # the environment's id is shared by all processes of this API
-    worker.heartbeat = Heartbeat(Node.Kind.API)
+    local.peers = worker.cfg.workers
+    worker.heartbeat = Heartbeat(Node.Kind.API, peers=worker.cfg.workers)
     worker.heartbeat.start()
 
     def begin_drain(*_: object) -> None:
         local.drain()
+        hub.look_up()
         worker.max_keepalived = 0  # not cfg.keepalive: connections that were promised to be kept would be cut
 
+    stop: Any = signal.getsignal(signal.SIGTERM)
+
+    def begin_end(*told: Any) -> None:
+        local.drain()  # without a drain before it: who waits for an operation would be waited for, and then cut off
+        stop(*told)
+
     signal.signal(signal.SIGWINCH, begin_drain)
+    signal.signal(signal.SIGTERM, begin_end)
     gc.collect()
     gc.freeze()  # what has been imported by now stays: to look through it all again holds up whoever asks meanwhile
     gc.set_threshold(*GARBAGE)
@@ -73,8 +89,10 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn's hook
     """Ring what is still to be rung, and say goodbye, so that the node shows as stopped and not as lost."""
-    from workers import bell  # noqa: PLC0415 - Django is set up by now
+    from api.events import hub  # noqa: PLC0415 - Django is set up by now
+    from workers import bell  # noqa: PLC0415
 
+    hub.end()
     bell.ringer.flush()
     if hasattr(worker, "heartbeat"):
         worker.heartbeat.end()

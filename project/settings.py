@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import sys
+from urllib.parse import urlsplit
 
 from project import env, logs
 
@@ -231,6 +232,7 @@ CLOUD_VARIABLES = env.cloud_variables()
 
 # --- identity -----------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "identity.User"
+AUTHENTICATION_BACKENDS = ["identity.backends.Backend"]
 PASSWORD_HASHERS = ["identity.hashers.Argon2"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}}
@@ -255,6 +257,8 @@ SEED_PASSWORDS = {
 # --- api ----------------------------------------------------------------------------------------------------
 MIDDLEWARE = [
     "api.requests.RequestIdMiddleware",  # outermost: every answer carries the id
+    "api.proxies.ProxyMiddleware",
+    "api.floods.FloodMiddleware",
     "django.middleware.common.CommonMiddleware",  # Content-Length, and no other host than ALLOWED_HOSTS
     *MIDDLEWARE,
 ]
@@ -263,22 +267,43 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["api.parsing.StrictJSONParser", "api.parsing.JSONPatchParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "api.parsing.JSONOnly",
     "DEFAULT_AUTHENTICATION_CLASSES": ["identity.authentication.TokenAuthentication"],
+    "DEFAULT_THROTTLE_CLASSES": ["identity.throttles.ProjectThrottle"],
     "DEFAULT_PERMISSION_CLASSES": ["identity.policy.PolicyPermission"],
     "EXCEPTION_HANDLER": "api.problems.handler",
     "UNAUTHENTICATED_USER": None,
 }
-USE_X_FORWARDED_HOST = env.flag("BEHIND_PROXY", default=False)  # links carry the host that the client used
+BEHIND_PROXY = env.flag("BEHIND_PROXY", default=False)  # see api/proxies.py
+USE_X_FORWARDED_HOST = BEHIND_PROXY  # links carry the host that the client used
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # probes speak plain HTTP
 API_BODY_BYTES = 1024 * 1024
 API_BODY_DEPTH = 32
+DATA_UPLOAD_MAX_MEMORY_SIZE = API_BODY_BYTES
+# Of the whole installation, a second and at once; see api/rates.py. Tests send what they send.
+RATES = {
+    "project": env.rate("ROADSTEAD_RATE_PROJECT", "200,2000"),
+    "address": env.rate("ROADSTEAD_RATE_ADDRESS", "50,500"),
+    "login": env.rate("ROADSTEAD_RATE_LOGIN", "20,200"),
+    "guess": env.rate("ROADSTEAD_RATE_GUESS", "0.5,30"),
+}
+RATES = {name: rate for name, rate in RATES.items() if rate and not TESTING}
 API_PAGE_LIMIT = 1000  # the default and the most
+STREAMS = int(env.number("ROADSTEAD_STREAMS", 200))  # of events, that a process of the API serves
+STREAMS_OF_PROJECT = int(
+    env.number("ROADSTEAD_STREAMS_OF_PROJECT", 40)
+)  # of those, that one project may have
+STREAM_TICK = env.number("ROADSTEAD_STREAM_TICK", 0.25)  # seconds between two looks at what is new
 IDEMPOTENCY_HOURS = env.number(
     "ROADSTEAD_IDEMPOTENCY_HOURS", 24
 )  # answers are kept so long for who asks twice
+OPERATION_WAIT = env.number("ROADSTEAD_OPERATION_WAIT", 60)  # the most seconds that ?wait= may ask for
+OPERATION_WAITERS = int(  # how many requests of an API process may wait so at once: a quarter of its threads
+    env.number("ROADSTEAD_OPERATION_WAITERS", max(1, env.number("API_THREADS", 8) // 4))
+)
 # --- end of api
 
 # --- web ----------------------------------------------------------------------------------------------------
-STATIC_URL = "static/"
+STATIC_URL = f"{urlsplit(PUBLIC_URL).path}/static/"  # a proxy's prefix included, and taken away by it
+WHITENOISE_STATIC_PREFIX = "/static/"
 WHITENOISE_USE_FINDERS = True  # served from where the packages have them: nothing to collect
 HTTPS = PUBLIC_URL.startswith("https://")
 SECURE_SSL_REDIRECT = HTTPS
@@ -287,9 +312,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY", default=False) else None
-)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 X_FRAME_OPTIONS = "DENY"
 
 # --- logging and tests --------------------------------------------------------------------------------------

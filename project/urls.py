@@ -17,7 +17,7 @@ handler404 = errors.not_found
 handler500 = errors.fault
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="/admin/")),
+    path("", RedirectView.as_view(pattern_name="admin:index")),
     path("healthz", healthz),
     path("admin/", admin.site.urls),
     path("docs", RedirectView.as_view(url="/docs/")),

@@ -24,6 +24,7 @@ PROGRAMS = (
     "gunicorn.workers.gthread",
     "project.gunicorn",
     "project.postgresql.base",
+    "project.worker",
     "project.wsgi",
     "sync.beat",
     "workers.bootsteps",

@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, ProtectedError, QuerySet
 from django.db.models.functions import Now
 
 from api.models import IdempotencyKey
+from lifecycle import feed
 from lifecycle.models import Event, Node, Operation
 from sync.registry import RESOURCES
 from volumes.models import Message
@@ -39,8 +40,18 @@ def forget_nodes() -> int:
     return forgotten
 
 
+def put_events_in_order(**_: object) -> int:
+    """Have the events of a restored database begin a history of their own; return how many. Mostly it is one look."""
+    try:
+        feed.end_of(_kinds())
+    except feed.Unordered:
+        return feed.set_in_order()
+    return 0
+
+
 def forget_history() -> int:
     """Delete what is older than its retention: operations, events, idempotency keys, messages; return how many."""
+    put_events_in_order()
     end, deleted = time.monotonic() + TICK, 0
     while (batch := sum(_forget(old) for old in _old())) and time.monotonic() < end:
         deleted += batch
@@ -51,10 +62,19 @@ def _old() -> Iterable[QuerySet[Any]]:
     """Yield what may be forgotten, longest over first."""
     age = timedelta(days=settings.HISTORY_DAYS)
     yield Operation.objects.filter(finished_at__lt=Now() - age).order_by("finished_at")
-    yield Event.objects.filter(at__lt=Now() - age).order_by("at")
+    # But the latest of each kind: as long as nothing else happens, it is where who follows events has come to.
+    latest = [
+        Event.objects.filter(resource_type=kind).order_by("-turn", "-id").values_list("pk", flat=True).first()
+        for kind in _kinds()
+    ]
+    yield Event.objects.filter(at__lt=Now() - age).exclude(pk__in=[pk for pk in latest if pk]).order_by("at")
     hours = timedelta(hours=settings.IDEMPOTENCY_HOURS)
     yield IdempotencyKey.objects.filter(created_at__lt=Now() - hours).order_by("created_at")
     yield Message.objects.filter(guaranteed_until__lt=Now()).order_by("guaranteed_until")
+
+
+def _kinds() -> list[str]:
+    return [resource.model.machine.name for resource in RESOURCES]
 
 
 def _forget(old: QuerySet[Any]) -> int:

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from lifecycle.advance import End
 from lifecycle.models import Operation
 from lifecycle.swap import swap_many
-from volumes import attaching
+from volumes import attaching, reasons
 from volumes.models import Connection, Message, Pool, Quota, Snapshot, Volume
 from volumes.models.quotas import Amounts
 from volumes.states import DELETING
@@ -31,6 +31,8 @@ ACTIONS: Final = {
     ("snapshot", "create"): "009",
     ("snapshot", "delete"): "010",
 }
+
+LONGEST: Final = 2000  # characters of a message
 
 
 def give_back(volume: Volume, size: int) -> None:
@@ -53,9 +55,16 @@ def tell(row: Volume | Snapshot | Connection, action: str, operation: uuid.UUID 
         resource_id=about.pk,
         action_id=number,
         event_id=f"VOLUME_{kind}_{number}_001",
-        user_message=f"{action} {about.machine.name}: {row.status_reason}"[:2000],
+        user_message=_told_to_user(f"{action} {about.machine.name}", row.status_reason),
         guaranteed_until=Now() + timedelta(days=settings.MESSAGE_DAYS),
     )
+
+
+def _told_to_user(what: str, why: str) -> str:
+    """Return what did not work, why, and what to do next, within what a message holds."""
+    reason = reasons.understood(why)
+    advice = f" {reason.advice}" if reason else ""
+    return f"{what}: {why}"[: LONGEST - len(advice)] + advice
 
 
 def _deleted(found: Volume, gone: Volume) -> None:

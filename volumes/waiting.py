@@ -6,7 +6,6 @@ Nothing depends on the wait. The work was accepted before and goes on after; who
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from api.problems import BadRequest, Conflict, Unavailable
+from api.waiting import Full, Seats
 from lifecycle.models import Node
 from volumes.models import Connection, ServiceState
 from volumes.states import CONNECTED, CONNECTION, ERROR_DISCONNECTING
@@ -25,8 +25,7 @@ LONGEST: Final = 0.1
 GROWTH: Final = 1.4
 TRIES: Final = 2  # after so many in vain the back-end is silent, and waiting on would only fill the API
 
-_seats = threading.Lock()
-_seated = 0
+_seats: Final = Seats(lambda: int(settings.CONNECT_WAITERS))
 
 
 def at_rest(way: QuerySet[Connection]) -> Connection | None:
@@ -69,16 +68,11 @@ def _a_seat(row: Connection) -> Iterator[None]:
 
     :raises Unavailable: there are as many as may be.
     """
-    global _seated  # noqa: PLW0603 - all threads of a process
-    with _seats:
-        if _seated >= settings.CONNECT_WAITERS:
-            raise _still(row, "Too many requests wait for hosts to be connected.")
-        _seated += 1
     try:
-        yield
-    finally:
-        with _seats:
-            _seated -= 1
+        with _seats.one():
+            yield
+    except Full:
+        raise _still(row, "Too many requests wait for hosts to be connected.") from None
 
 
 def _is_served(backend: str) -> bool:

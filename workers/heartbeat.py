@@ -45,10 +45,11 @@ class Holder:
 class Heartbeat(threading.Thread):
     """Registers this process as a Node, keeps it and its leases alive, and deregisters it."""
 
-    def __init__(self, kind: Node.Kind, holder: Holder | None = None) -> None:
+    def __init__(self, kind: Node.Kind, holder: Holder | None = None, *, peers: int = 1) -> None:
         super().__init__(name="heartbeat", daemon=True)
         self._kind = kind
         self._holder = holder
+        self._peers = peers  # processes of its kind that begin with it, and that it counts from the start
         self._every = settings.HEARTBEAT * (1 if holder else SLOWER)
         self._ttl = timedelta(seconds=settings.LEASE * (1 if holder else SLOWER))
         self._known_dead: set[int] = set()
@@ -114,6 +115,8 @@ class Heartbeat(threading.Thread):
             self._forgotten()
         held = leases.renew(self._holder.models) if self._holder else []
         local.mark_renewed(began)
+        if self._kind is Node.Kind.API:
+            local.peers = max(self._peers, Node.objects.alive().filter(kind=Node.Kind.API).count())
         if not self._safe:
             log.warning("renewed again; claims resume")
             self._safe = True

@@ -63,7 +63,9 @@ def _known(field: Field) -> Schema:
             return {"type": "string", "enum": [str(choice) for choice in field.choices]}
         case serializers.ListField():
             least = field.min_length if field.allow_empty else max(1, field.min_length or 0)
-            return array(field_schema(field.child), **_bounds(minItems=least, maxItems=field.max_length))
+            child = field.child
+            items = {} if type(child).__name__ == "_UnvalidatedField" else field_schema(child)
+            return array(items, **_bounds(minItems=least, maxItems=field.max_length))
         case serializers.DictField():
             return {"type": "object"}
         case serializers.CharField():

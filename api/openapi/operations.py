@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from api import idempotency
+from api import dryrun, idempotency
+from api.openapi.documents import DRY_RUN
 from api.openapi.methods import Body, Does, Parameter, answer_of, body_of
 from api.openapi.schemas import Schema
 from api.problems import Problem
@@ -62,6 +63,9 @@ class Operation:
         told = {status: answer_of(answer, self.view) for status, answer in self.does.answers.items()}
         if self.method == "GET" and self.view.heeds_if_match:
             told[304] = None
+        if self.method in self.view.dry_runs:
+            usual = told.get(200)
+            told[200] = DRY_RUN if usual is None else {"anyOf": [usual, DRY_RUN]}
         return told
 
     @cached_property
@@ -79,9 +83,12 @@ class Operation:
         """Return the parameters of the query and the headers that are heeded."""
         service = self.view.service
         told = [*self.does.query, *self.does.headers]
+        if self.method in self.view.dry_runs:
+            says = "Only say what would come of it."
+            told.append(Parameter(dryrun.WORD, {"enum": [0, 1, True, False]}, says))
         if service.history:
             told.append(version_parameter(service))
-        if self.method == "POST" and not self.is_open:
+        if self.method == "POST" and not self.is_open and self.view.heeds_idempotency_key:
             says = "Carry the request out once, however often it is sent."
             told.append(Parameter(idempotency.HEADER, KEY, says, where="header"))
         if self.view.heeds_if_match:

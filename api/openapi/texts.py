@@ -33,6 +33,7 @@ REFUSALS: Final = {
     404: "There is no such thing, or none that the caller may see.",
     406: "The microversion asked for does not exist, or has not this route.",
     409: "The state of things does not allow it now; the message names the state found.",
+    410: "What came after the cursor is not kept any more: begin anew.",
     412: "The resource is not what If-Match says it is: read it again.",
     413: "The body is longer than is read; in block storage also: the project has no room for it.",
     415: "The body's media type is not JSON.",
@@ -46,7 +47,7 @@ A token of `POST /identity/v3/auth/tokens` goes into `X-Auth-Token`. Every answe
 `x-openstack-request-id`. What belongs to another project is 404, as what never was.
 
 Unknown attributes of a body are refused where its schema is closed, and passed over where it is open; most routes pass
-over parameters that they do not name. Whatever a schema marks `x-openstack: min-ver` is there from that microversion on.
+over parameters that they do not name. What a schema marks `x-openstack: min-ver` is there from that microversion on.
 """
 VERSIONED: Final = """
 `{header}: {word} {maximum}` picks a microversion, `latest` the newest; without it a request is in {minimum}. Another

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.db.models import Model
 from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 
+from api.fields import FALSE, TRUE
 from api.problems import BadRequest, Problem, VersionNotAcceptable
+from api.rehearsing import Facts, Rehearsed
+from api.requests import url_of
 from api.versions import CONTAINER_INFRA, Version
-from api.views import ResourceView
+from bays import rehearsing
+from bays.models import Bay
 from bays.serializers import CLUSTERS, Dialect
 from identity.callers import Caller, caller_of
+from lifecycle.accepted import Accepted
+from lifecycle.models import Leased
 
 
-class BayView(ResourceView):
+class BayView(Rehearsed):
     """A route of /container-infra."""
 
     service = CONTAINER_INFRA
@@ -36,10 +44,23 @@ class BayView(ResourceView):
             str(self.service.maximum),
         )
 
+    def facts(self, row: Model) -> Facts:
+        """Return what a dry run tells of a row."""
+        return rehearsing.facts(row, self.words)
+
+    def counts(self, changes: Sequence[Accepted]) -> Mapping[str, Facts]:
+        """Return the quota of bays."""
+        return rehearsing.counts(changes, self.caller.project)
+
+    def end(self, event: str, row: Leased) -> None:
+        """Make what ends with a bay."""
+        assert isinstance(row, Bay)  # noqa: S101 - the one leased row of this service
+        rehearsing.end(event, row)
+
     @property
     def base(self) -> str:
         """The service's URL as the client named it."""
-        return self.request.build_absolute_uri(self.service.prefix)
+        return url_of(self.request, self.service.prefix)
 
 
 def validated(serializer: BaseSerializer[Any]) -> dict[str, Any]:
@@ -57,8 +78,8 @@ def truth(request: Request, name: str) -> bool:
     :raises BadRequest: it is neither true nor false.
     """
     word = request.query_params.get(name, "false").strip().lower()
-    if word in {"true", "1", "yes", ""}:
+    if word == "" or word in TRUE:
         return True
-    if word in {"false", "0", "no"}:
+    if word in FALSE:
         return False
     raise BadRequest(f"{name} must be true or false.")

@@ -17,25 +17,11 @@ from bays.serializers import MODEL_FIELDS, BayModelInput, baymodel_document
 from bays.views.base import BayView, truth, validated
 from identity import policy
 
-SORTED_BY = (
-    *(
-        "name",
-        "coe",
-        "image_id",
-        "server_type",
-        "cluster_distro",
-        "network_driver",
-        "volume_driver",
-        "driver",
-    ),
-    *("keypair_id", "flavor_id", "master_flavor_id", "public", "hidden", "project_id", "user_id"),
-)
 SORT_KEYS = {
     "id": "created_at",
     "uuid": "pk",
-    **{name: name for name in SORTED_BY},
-    "created_at": "created_at",
-    "updated_at": "updated_at",
+    **{name: name for name in MODEL_FIELDS if name != "labels"},
+    **{name: name for name in ("project_id", "user_id", "created_at", "updated_at")},
 }
 FILTERS = ("name", "coe", "server_type", "cluster_distro", "network_driver")
 FLAGS = ("public", "hidden", "tls_disabled")
@@ -46,6 +32,7 @@ PATCHABLE = Patchable(
         | {"tls_disabled", "registry_enabled", "public", "hidden"}
     ),
     internal=frozenset({"uuid", "links", "project_id", "user_id", "created_at", "updated_at"}),
+    defaults={"floating_ip_enabled": True, "master_lb_enabled": False},
 )
 
 

@@ -7,6 +7,8 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.dryrun import NotRehearsed
+from api.expected import expectations
 from api.openapi.methods import Does, pages, texts, truths
 from api.pages import paginate
 from api.patch import Patchable
@@ -17,7 +19,7 @@ from bays import actions, changing, grouping
 from bays.actions import Wish
 from bays.documents import ACCEPTED, AMBIGUOUS, changed_bay, detail, new_bay, one_bay, summary
 from bays.documents import bays as page_of
-from bays.groups import find_group
+from bays.groups import find_group, groups_of
 from bays.models import Bay
 from bays.nodegroups import DEFAULT_WORKER
 from bays.serializers import BAYS, BayInput, HealthInput, ResizeInput, bay_detail, bay_summary
@@ -45,15 +47,29 @@ SORT_KEYS |= {
             "create_timeout",
             "discovery_url",
         ),
-        *("stack_id", "api_address", "coe_version", "health_status", "project_id", "user_id"),
+        *("stack_id", "api_address", "coe_version", "container_version", "health_status", "status_reason"),
+        *("fixed_network", "fixed_subnet", "floating_ip_enabled", "master_lb_enabled"),
+        *("project_id", "user_id"),
     )
 }
+SORT_KEYS |= {"bay_create_timeout": "create_timeout"}
+SORT_KEYS |= dict.fromkeys(("cluster_template_id", "baymodel_id"), "baymodel_id")
 HEALTH = ("health_status", "health_status_reason")
 PATCHABLE = Patchable(
     changeable=frozenset({"node_count", *HEALTH}),
-    mandatory=frozenset({"node_count", "cluster_template_id", "baymodel_id", "master_count"}),
+    mandatory=frozenset({"cluster_template_id", "baymodel_id", "master_count"}),
+    defaults={"node_count": 1},
     internal=frozenset(
-        {"uuid", "links", "stack_id", "status", "status_reason", "api_address", "node_addresses"}
+        {
+            "uuid",
+            "links",
+            "stack_id",
+            "cluster_id",
+            "status",
+            "status_reason",
+            "api_address",
+            "node_addresses",
+        }
         | {"master_addresses", "project_id", "user_id", "created_at", "updated_at", "faults"}
         | {"progress", "failure", "labels_overridden", "labels_added", "labels_skipped"}
     ),
@@ -106,6 +122,7 @@ class Bays(BaysInDetail):
         "GET": Does({200: page_of(summary)}, query=LISTED),
         "POST": Does({202: ACCEPTED, 201: one_bay}, takes=new_bay),
     }
+    dry_runs = frozenset({"POST"})
     show = staticmethod(bay_summary)
 
     def post(self, request: Request) -> Response:
@@ -124,11 +141,18 @@ class BayDetail(Conditional, AcceptingView):
         "PATCH": Does({202: ACCEPTED, 200: one_bay}, takes=changed_bay, query=truths("rollback")),
         "DELETE": Does({204: None}),
     }
+    dry_runs = frozenset({"PATCH", "DELETE"})
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show a bay, by id or name."""
         bay = actions.find_bay(self.caller, ident, counted=True)
-        return self.show(bay, bay_detail(bay, self.words, self.base))
+        document = bay_detail(bay, self.words, self.base)
+        if document["progress"] is not None:
+            document["progress"] |= expectations(bay.operation)
+        if "faults" in document:
+            failed = [group for group in groups_of(bay) if group.status.endswith("_FAILED")]
+            document["faults"] = {group.name: group.status_reason for group in failed}
+        return self.show(bay, document)
 
     def patch(self, request: Request, ident: str) -> Response:
         """Accept another node_count, or what an observer says of the bay's health, as a JSON patch."""
@@ -145,6 +169,8 @@ class BayDetail(Conditional, AcceptingView):
         said = {key: changes.pop(key, document[key]) for key in HEALTH if key in asked}
         health = validated(HealthInput(data=said))
         if asked <= set(HEALTH):
+            if self.is_dry_run:
+                raise NotRehearsed("dry_run is not offered for what an observer says of a bay's health.")
             changing.report_health(bay, health, expected=self.expected)
             return self.accepted(actions.find_bay(self.caller, str(bay.pk), counted=True), 200)
         # The same number again is how an update that failed is asked for once more.
@@ -170,6 +196,7 @@ class BayDetail(Conditional, AcceptingView):
 class Resize(Conditional, BayView):
     policy = {"POST": "bay:resize"}
     described = {"POST": Does({202: ACCEPTED}, takes=lambda view: ResizeInput(view.words))}
+    dry_runs = frozenset({"POST"})
     since = Version(1, 7)
 
     def post(self, request: Request, ident: str) -> Response:

@@ -57,4 +57,9 @@ class Contents(BayView):
                 {"rel": "self", "href": f"{self.base}/v1/{name}/"},
                 {"rel": "bookmark", "href": f"{self.base}/{name}/"},
             ]
+        groups = "clusters/{cluster_id}/nodegroups"
+        document["nodegroups"] = [
+            {"rel": "self", "href": f"{self.base}/v1/{groups}"},
+            {"rel": "bookmark", "href": f"{self.base}/{groups}"},
+        ]
         return Response(document)

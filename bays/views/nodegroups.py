@@ -40,7 +40,10 @@ SORT_KEYS = {
     "node_count": "node_count",
     "status": "status",
     "is_default": "is_default",
-    "created_at": "created_at",
+    **{name: name for name in ("created_at", "updated_at", "status_reason", "flavor_id", "image_id")},
+    **{name: name for name in ("min_node_count", "max_node_count", "docker_volume_size")},
+    # Alike in all groups of a bay.
+    **dict.fromkeys(("cluster_id", "project_id", "stack_id"), "created_at"),
 }
 
 
@@ -54,6 +57,7 @@ class NodeGroups(BayView):
         ),
         "POST": Does({202: NODEGROUP}, takes=NodeGroupInput),
     }
+    dry_runs = frozenset({"POST"})
     since = NODEGROUPS
 
     def get(self, request: Request, ident: str) -> Response:
@@ -87,6 +91,7 @@ class NodeGroupDetail(Conditional, BayView):
         "PATCH": Does({202: NODEGROUP}, takes=patch_of(BoundsInput)),
         "DELETE": Does({204: None}),
     }
+    dry_runs = frozenset({"PATCH", "DELETE"})
     since = NODEGROUPS
 
     def get(self, request: Request, ident: str, group: str) -> Response:  # noqa: ARG002
@@ -120,6 +125,7 @@ class NodeGroupDetail(Conditional, BayView):
 class Upgrade(Conditional, BayView):
     policy = {"POST": "bay:upgrade"}
     described = {"POST": Does({202: ACCEPTED}, takes=UpgradeInput)}
+    dry_runs = frozenset({"POST"})
     since = UPGRADES
 
     def post(self, request: Request, ident: str) -> Response:

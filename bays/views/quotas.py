@@ -26,6 +26,7 @@ MOST: Final = 2**31 - 1
 SORT_KEYS: Final = {
     "id": "number",
     "project_id": "project_id",
+    "resource": "number",  # alike in all
     "hard_limit": "hard_limit",
     "created_at": "created_at",
     "updated_at": "updated_at",

@@ -6,10 +6,12 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api import rates
 from api.openapi.methods import Does, texts
 from api.openapi.schemas import array, obj
-from api.problems import BadRequest, Forbidden, NotFound
-from identity import bodies, logins, tokens
+from api.problems import BadRequest, Forbidden, NotFound, TooManyRequests
+from api.rates import network_of
+from identity import bodies, guesses, logins, tokens
 from identity.callers import NO_PROJECT
 from identity.documents import SERVICE, SUBJECT, TOKEN, VERSION, one, whole
 from identity.policy import enforce
@@ -50,7 +52,7 @@ class Tokens(IdentityView):
             {201: one("token", TOKEN)},
             takes=logins.LoginSerializer,
             query=texts("nocatalog"),
-            refuses=(401,),
+            refuses=(401, 429),
         ),
         "GET": Does({200: one("token", TOKEN)}, query=texts("nocatalog"), headers=(SUBJECT,), refuses=(404,)),
         "DELETE": Does({204: None}, headers=(SUBJECT,), refuses=(404,)),
@@ -62,9 +64,13 @@ class Tokens(IdentityView):
 
     def post(self, request: Request) -> Response:
         """Log in."""
+        address = network_of(request.META.get("REMOTE_ADDR", ""))
+        if wait := rates.LOGINS.take(address):
+            raise TooManyRequests(wait)
         login = logins.LoginSerializer(data=request.data)
         login.is_valid(raise_exception=True)
-        text, checked = logins.log_in(login.validated_data["auth"])
+        with guesses.counted(logins.who(login.validated_data["auth"]), address):
+            text, checked = logins.log_in(login.validated_data["auth"])
         return self._described(text, checked, status=201)
 
     def get(self, request: Request) -> Response:

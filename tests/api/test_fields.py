@@ -14,7 +14,13 @@ class ThingTests(SimpleTestCase):
     def test_it_takes_what_clients_send(self):
         self.assertEqual(self.validated(count=3)["count"], 3)
         self.assertEqual(self.validated(count="3")["count"], 3)
-        for sent, meant in ((True, True), ("True", True), ("false", False), (False, False)):
+        words = (
+            (True, True, "True", "yes", "ON", "y", "t", "1", 1),
+            (False, "false", "No", "off", "n", "f", "0", 0),
+        )
+        for sent, meant in [
+            (word, meant) for meant, same in zip((True, False), words, strict=True) for word in same
+        ]:
             self.assertIs(self.validated(public=sent)["public"], meant)
         self.assertEqual(
             self.validated(labels={"a": "b", "n": 1, "t": True})["labels"], {"a": "b", "n": "1", "t": "True"}
@@ -45,7 +51,7 @@ class ThingTests(SimpleTestCase):
                 2**70,
                 "9" * 30,
             ],
-            "public": [1, 0, "yes", "on", "", None, [], {}, "truethy"],
+            "public": [2, -1, 1.0, "01", "yess", " yes", "", None, [], {}, "truethy"],
             "labels": [[], "a", None, {"a": None}, {"a": []}, {"a": {}}, {"a": "x" * 5000}, {"k" * 256: "x"}],
             "keypair": [1, True, [], {}, "x" * 256],
             "name": [1, None, True, [], {}, "", "x" * 11],

@@ -30,7 +30,7 @@ NOT_LABELS: tuple[Any, ...] = (
     *(1, True, "x", [], [["a", "b"]], {"a": None}, {"a": {}}, {"a": [1]}, {"a": "\x00"}, {"\x00": "a"}),
     *({"x" * 300: "a"}, {"a": "x" * 5000}, {str(n): "" for n in range(300)}),
 )
-NOT_TRUTH: tuple[Any, ...] = (2, 0, 1, "yes", "", "1", [], {}, 1.5)
+NOT_TRUTH: tuple[Any, ...] = (2, -1, "yess", "", "01", [], {}, 1.5, 1.0)
 NOT_A_NAME: tuple[Any, ...] = (
     *(
         "",
@@ -71,7 +71,7 @@ class BadValueTests(BadInputCase):
             ("/clusters", "cluster_template_id", "create_timeout"),
             ("/bays", "baymodel_id", "bay_create_timeout"),
         ):
-            own = {model: (None, "", *NOT_TEXT), timeout: (None, *NOT_A_COUNT)}
+            own = {model: (None, "", *NOT_TEXT), timeout: NOT_A_COUNT}
             least = {model: str(self.model.pk)}
             tables = counts | texts | truths | shared | own
             self.assert_refused_values("POST", path, lambda k, v, least=least: {**least, k: v}, tables)

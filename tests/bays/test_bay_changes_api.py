@@ -86,7 +86,7 @@ class ChangeTests(BayCase):
             ([{"op": "replace", "path": "/status", "value": "CREATE_FAILED"}], "internal"),
             ([{"op": "replace", "path": "/stack_id", "value": None}], "internal"),
             ([{"op": "replace", "path": "/project_id", "value": self.red.pk}], "internal"),
-            ([{"op": "remove", "path": "/node_count"}], "mandatory"),
+            ([{"op": "remove", "path": "/master_count"}], "mandatory"),
             ([{"op": "add", "path": "/node_count", "value": 2}], "already set"),
             ([{"op": "add", "path": "/epoch", "value": 9}], "no attribute epoch"),
             ([{"op": "replace", "path": "/holder", "value": None}], "no attribute holder"),
@@ -106,6 +106,14 @@ class ChangeTests(BayCase):
         self.refused(self.patch(query, [replace]), 400, "rollback")
         self.assertEqual(self.rows(), before)
         self.assertEqual(self.patch(f"/clusters/{bay.pk}?rollback=False", [replace]).status_code, 202)
+
+    def test_a_number_of_nodes_that_is_removed_is_the_default_again(self):
+        for collection, _ in DIALECTS:
+            bay = self.a_bay(node_count=3)
+            patch = [{"op": "remove", "path": "/node_count"}]
+            self.assertEqual(self.patch(f"/{collection}/{bay.pk}", patch).status_code, 202)
+            bay.refresh_from_db()
+            self.assertEqual((bay.node_count, bay.status), (1, "UPDATE_IN_PROGRESS"))
 
     def test_a_resize_of_the_default_group_by_its_name_is_one_of_the_bay(self):
         bay = self.a_bay()
@@ -173,7 +181,9 @@ class ChangeTests(BayCase):
 
     def test_a_bay_under_way_tells_its_progress_and_a_failed_one_what_to_do(self):
         bay = self.a_bay("UPDATE_IN_PROGRESS", node_count=3)
-        self.assertEqual(self.get(f"/clusters/{bay.pk}").json()["progress"], {"nodes_done": None, "nodes": 4})
+        told = self.get(f"/clusters/{bay.pk}").json()["progress"]
+        self.assertEqual((told["nodes_done"], told["nodes"]), (None, 4))
+        self.assertEqual(told["operation"], str(bay.operation_id))
         bay = self.a_bay("UPDATE_FAILED", name="two")
         Bay.objects.filter(pk=bay.pk).update(status_reason="nodes.1.boot (OS::Heat::TestResource): it broke")
         shown = self.get(f"/clusters/{bay.pk}").json()

@@ -5,6 +5,11 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.test import override_settings
+
+from bays.drivers import drivers
+from bays.drivers.base import InvalidSpec
+from bays.drivers.demo import DemoDriver
 from bays.models import BayModel
 from tests.bays.base import BASE, DIALECTS, BayCase
 
@@ -17,6 +22,15 @@ FIELDS = {
     *("project_id", "user_id", "created_at", "updated_at", "links"),
 }
 LEAST = {"coe": "demo", "image_id": "image"}
+
+
+class Picky(DemoDriver):
+    """A driver that needs a flavor, and knows one."""
+
+    def check(self, spec):
+        if spec.flavor_id != "tiny":
+            raise InvalidSpec(f"there is no flavor {spec.flavor_id}", "flavor_id")
+        super().check(spec)
 
 
 class BayModelTests(BayCase):
@@ -41,6 +55,36 @@ class BayModelTests(BayCase):
         for over in ({"coe": "mesos"}, {"server_type": "bm"}):
             self.refused(self.post("/clustertemplates", {**LEAST, **over}), 400, "there is: demo on vm")
         self.assertEqual(BayModel.objects.count(), 0)
+
+    @override_settings(BAY_DRIVERS=["tests.bays.test_baymodels_api.Picky"])
+    def test_what_the_driver_does_not_know_is_refused_before_a_bay_is_made_of_it(self):
+        drivers.cache_clear()
+        self.addCleanup(drivers.cache_clear)
+        self.refused(self.post("/clustertemplates", {**LEAST, "flavor_id": "huge"}), 400, "flavor_id", "huge")
+        answer = self.post("/clustertemplates", {**LEAST, "flavor_id": "tiny"})
+        self.assertEqual(answer.status_code, 201)
+        patch = [{"op": "replace", "path": "/flavor_id", "value": "huge"}]
+        path = f"/clustertemplates/{answer.json()['uuid']}"
+        self.refused(self.patch(path, patch), 400, "flavor_id")
+        # What is missing, and what labels say, a bay may still give.
+        self.assertEqual(self.post("/clustertemplates", LEAST).status_code, 201)
+        body = {**LEAST, "flavor_id": "tiny", "labels": {"boot_seconds": "long"}}
+        self.assertEqual(self.post("/clustertemplates", body).status_code, 201)
+        self.assertEqual(BayModel.objects.filter(flavor_id="huge").count(), 0)
+
+    def test_it_sorts_by_whatever_it_shows_but_labels(self):
+        unlike: tuple[dict[str, Any], ...] = ({"tags": "a"}, {"docker_volume_size": 5, "public": True}, {})
+        for number, over in enumerate(unlike):
+            self.a_model(name=f"m{number}", **over)
+        for key in FIELDS - {"labels", "links"}:
+            seen, path = set(), f"{BASE}/clustertemplates?limit=1&sort_key={key}"
+            while path:
+                page = self.get(path)
+                self.assertEqual(page.status_code, 200, key)
+                seen |= {row["name"] for row in page.json()["clustertemplates"]}
+                path = page.json().get("next", "").removeprefix("http://testserver")
+            self.assertEqual(seen, {"m0", "m1", "m2"}, key)
+        self.refused(self.get("/baymodels?sort_key=labels"), 400, "sort_key must be one of")
 
     def test_publishing_is_the_admins(self):
         for word in ("public", "hidden"):
@@ -140,6 +184,11 @@ class BayModelTests(BayCase):
             ([{"op": "add", "path": "/flavor_id", "value": "m2"}], {"flavor_id": "m2"}),
             ([{"op": "replace", "path": "/docker_volume_size", "value": "5"}], {"docker_volume_size": 5}),
             ([{"op": "replace", "path": "/tls_disabled", "value": "true"}], {"tls_disabled": True}),
+            ([{"op": "replace", "path": "/tls_disabled", "value": 0}], {"tls_disabled": False}),
+            ([{"op": "replace", "path": "/master_lb_enabled", "value": "yes"}], {"master_lb_enabled": True}),
+            ([{"op": "remove", "path": "/master_lb_enabled"}], {"master_lb_enabled": False}),
+            ([{"op": "replace", "path": "/floating_ip_enabled", "value": 0}], {"floating_ip_enabled": False}),
+            ([{"op": "remove", "path": "/floating_ip_enabled"}], {"floating_ip_enabled": True}),
             ([], {"name": "small"}),
         ):
             answer = self.patch(path, patch)

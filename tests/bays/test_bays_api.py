@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.test import override_settings
 
 from bays.models import Bay, Quota
 from lifecycle.models import Operation
+from tests import make
 from tests.bays.base import BASE, DIALECTS, BayCase
 
 SUMMARY = {
@@ -25,6 +27,11 @@ WORDS = {
     "clusters": {"cluster_template_id", "create_timeout"},
     "bays": {"baymodel_id", "bay_create_timeout"},
 }
+UNSORTED = {
+    *("links", "labels", "labels_overridden", "labels_added", "labels_skipped", "health_status_reason"),
+    *("node_addresses", "master_addresses", "progress", "failure", "cluster_id"),
+}
+OWN: dict[str, set[str]] = {"clusters": {"cluster_id"}, "bays": set()}  # of the detail
 
 
 class CreateTests(BayCase):
@@ -65,11 +72,20 @@ class CreateTests(BayCase):
         bay = Bay.objects.get()
         self.assertRegex(bay.name, r"^[a-z]+-\d+-cluster$")
         self.assertEqual((bay.node_count, bay.master_count, bay.create_timeout), (1, 1, 60))
+        body = {"baymodel_id": str(bay.baymodel_id), "name": "timeless", "bay_create_timeout": None}
+        self.assertEqual(self.post("/bays", body).status_code, 202)
+        self.assertEqual(Bay.objects.get(name="timeless").create_timeout, 60)
 
     def test_labels_replace_the_templates_or_are_merged_into_them(self):
         model = str(self.a_model(labels={"a": "1", "b": "2"}).pk)
-        for merge, expected in ((False, {"b": "3"}), (True, {"a": "1", "b": "3"})):
-            body = {"cluster_template_id": model, "labels": {"b": 3}, "merge_labels": merge}
+        for labels, merge, expected in (
+            ({"b": 3}, False, {"b": "3"}),
+            ({"b": 3}, True, {"a": "1", "b": "3"}),
+            ({}, False, {"a": "1", "b": "2"}),  # none of its own
+            ({}, True, {"a": "1", "b": "2"}),
+            (None, False, {"a": "1", "b": "2"}),
+        ):
+            body = {"cluster_template_id": model, "labels": labels, "merge_labels": merge}
             ident = self.post("/clusters", body).json()["uuid"]
             self.assertEqual(Bay.objects.get(pk=ident).labels, expected)
 
@@ -117,7 +133,7 @@ class ReadTests(BayCase):
         for collection, _ in DIALECTS:
             for ident in (str(bay.pk), bay.pk.hex, bay.name):
                 shown = self.get(f"/{collection}/{ident}").json()
-                self.assertEqual(set(shown), DETAIL | WORDS[collection])
+                self.assertEqual(set(shown), DETAIL | WORDS[collection] | OWN[collection])
                 self.assertEqual((shown["uuid"], shown["labels"]), (str(bay.pk), {"x": "y"}))
                 self.assertRegex(shown["created_at"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")
                 here = f"http://testserver/container-infra/v1/{collection}/{bay.pk}"
@@ -125,14 +141,21 @@ class ReadTests(BayCase):
             (listed,) = self.get(f"/{collection}").json()[collection]
             self.assertEqual(set(listed), SUMMARY | WORDS[collection])
             (listed,) = self.get(f"/{collection}/detail").json()[collection]
-            self.assertEqual(set(listed), DETAIL | WORDS[collection])
+            self.assertEqual(set(listed), DETAIL | WORDS[collection] | OWN[collection])
 
     def test_a_failed_bay_tells_its_faults(self):
         bay = self.a_bay("CREATE_FAILED")
         Bay.objects.filter(pk=bay.pk).update(status_reason="nodes.0 broke")
         shown = self.get(f"/clusters/{bay.pk}").json()
-        self.assertEqual(shown["faults"], {"default-worker": "nodes.0 broke"})
-        self.assertEqual(shown["status_reason"], "nodes.0 broke")
+        reason = "nodes.0 broke"
+        both = {"default-master": reason, "default-worker": reason}
+        self.assertEqual((shown["status_reason"], shown["faults"]), (reason, both))
+        make.nodegroup(bay, name="well")
+        make.nodegroup(bay, name="blue", status="UPDATE_FAILED", status_reason="no room")
+        self.assertEqual(self.get(f"/clusters/{bay.pk}").json()["faults"], {**both, "blue": "no room"})
+        (listed,) = self.get("/bays/detail").json()["bays"]
+        self.assertEqual(listed["faults"], both)
+        self.assertNotIn("faults", self.get(f"/clusters/{self.a_bay().pk}").json())
 
     def test_a_name_that_two_bays_bear_is_a_409(self):
         model = self.a_model()
@@ -219,6 +242,24 @@ class ReadTests(BayCase):
                 path = page.get("next", "").removeprefix("http://testserver")
             self.assertEqual((seen, path), (order, ""), query)
         self.assertEqual(len(self.get("/clusters?sort_key=node_count&limit=4").json()["clusters"]), 4)
+
+    def test_it_sorts_by_whatever_it_shows_but_labels_and_addresses(self):
+        model = self.a_model()
+        unlike: tuple[dict[str, Any], ...] = ({"floating_ip_enabled": False}, {"fixed_network": "a"}, {})
+        for number, over in enumerate(unlike):
+            self.a_bay(model=model, name=f"n{number}", **over)
+        for collection, _ in DIALECTS:
+            (*_, last) = self.get(f"/{collection}/detail").json()[collection]
+            for key in set(last) - UNSORTED:
+                seen, path = set(), f"{BASE}/{collection}?limit=1&sort_dir=desc&sort_key={key}"
+                while path:
+                    page = self.get(path)
+                    self.assertEqual(page.status_code, 200, key)
+                    seen |= {row["name"] for row in page.json()[collection]}
+                    path = page.json().get("next", "").removeprefix("http://testserver")
+                self.assertEqual(seen, {"n0", "n1", "n2"}, key)
+        for key in ("labels", "epoch", "holder", "pk", "baymodel__name", "-name", "?"):
+            self.refused(self.get(f"/clusters?sort_key={key}"), 400, "sort_key must be one of")
 
     def test_another_projects_bay_is_no_marker(self):
         theirs = self.a_bay(project_id=self.red.pk)

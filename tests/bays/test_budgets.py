@@ -130,10 +130,11 @@ class BudgetTests(BudgetCase):
                 expected=200,
             )
 
-    def test_showing_costs_its_lookup_and_an_operation_its_events_and_its_bay(self):
+    def test_showing_costs_its_lookup_and_an_operation_its_events_its_bay_and_what_is_known_of_others(self):
         bay = self.a_bay("CREATE_IN_PROGRESS")
-        self.within(0, "GET", f"/clusters/{bay.pk}", expected=200)
-        self.within(0, "GET", f"/operations/{bay.operation_id}", lookups=3, expected=200)
+        self.within(0, "GET", f"/clusters/{self.a_bay().pk}", expected=200)
+        self.within(0, "GET", f"/clusters/{bay.pk}", lookups=3, expected=200)
+        self.within(0, "GET", f"/operations/{bay.operation_id}", lookups=4, expected=200)
 
     def test_certificates_quotas_and_counts_cost_little(self):
         """An authority is made once in a bay's life, and never when the bay is accepted."""

@@ -122,7 +122,10 @@ class ChangeStepTests(StepCase):
             bay = self.step()
             self.assertEqual((bay.status, bay.sends), (Status.DELETE_IN_PROGRESS, sends))
         bay = self.step()
-        self.assertEqual((bay.status, bay.status_reason), (Status.DELETE_FAILED, "a port is in use"))
+        self.assertEqual(
+            (bay.status, bay.status_reason),
+            (Status.DELETE_FAILED, "The stack is DELETE_FAILED: a port is in use"),
+        )
         self.assertEqual(self.proxy.total("DELETE"), MAX_DELETES)
         self.proxy.heal()
         actions.delete(make.caller(), "", self.bay)

@@ -14,10 +14,11 @@ from tests.bays.base import BayCase
 
 SUMMARY = {
     *("uuid", "name", "flavor_id", "node_count", "role", "is_default", "image_id", "status", "stack_id"),
+    *("min_node_count", "max_node_count"),
 }
 DETAIL = SUMMARY | {
-    *("cluster_id", "project_id", "docker_volume_size", "labels", "node_addresses", "min_node_count"),
-    *("max_node_count", "status_reason", "version", "created_at", "updated_at", "links"),
+    *("cluster_id", "project_id", "docker_volume_size", "labels", "node_addresses"),
+    *("status_reason", "version", "created_at", "updated_at", "links"),
     *("labels_overridden", "labels_added", "labels_skipped", "nodes"),
 }
 ADDRESS = "https://10.0.0.1:6443"
@@ -75,6 +76,18 @@ class ReadTests(NodeGroupCase):
             path = page.get("next", "").removeprefix("http://testserver")
         self.assertEqual(seen, ["red", "green", "default-worker", "default-master", "blue"])
         self.refused(self.get(f"{self.path}?marker={uuid.uuid4()}"), 404, "marker")
+
+    def test_it_sorts_by_whatever_it_shows_but_labels_and_addresses(self):
+        make.nodegroup(self.bay, name="blue", max_node_count=9, docker_volume_size=2, role="gpu")
+        unsorted = {"links", "labels", "labels_overridden", "labels_added", "labels_skipped", "nodes"}
+        for key in DETAIL - unsorted - {"node_addresses", "version"}:
+            for direction in ("asc", "desc"):
+                answer = self.get(f"{self.path}?sort_key={key}&sort_dir={direction}")
+                self.assertEqual(answer.status_code, 200, key)
+                self.assertEqual(len(answer.json()["nodegroups"]), 3, key)
+        for direction in ("asc", "desc"):  # what has none comes last
+            path = f"{self.path}?limit=1&sort_key=max_node_count&sort_dir={direction}"
+            self.assertEqual([row["name"] for row in self.get(path).json()["nodegroups"]], ["blue"])
 
     def test_the_bay_counts_the_nodes_of_all_groups_of_workers(self):
         make.nodegroup(self.bay, node_count=5)

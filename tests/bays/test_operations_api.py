@@ -15,7 +15,7 @@ from tests.bays.base import BayCase
 FIELDS = {
     *("id", "resource_type", "resource_id", "resource_name", "action", "params", "state", "reason"),
     *("attempts", "request_id", "user_id", "project_id", "created_at", "finished_at"),
-    "failure",
+    *("failure", "expected_seconds", "estimated_finish"),
 }
 
 

@@ -22,7 +22,8 @@ class ReasonTests(SimpleTestCase):
             ("Deadline passed: CREATE_IN_PROGRESS was not over by 2026-11-20 10:00:00 UTC.", "deadline"),
             ("Gave up after 5 attempts, none of which came to an end.", "gave-up"),
             ("the stack's output api_address is not an https URL", "output-invalid"),
-            ("The stack is CREATE_FAILED and Heat gives no reason.", "other"),
+            ("The stack is CREATE_FAILED and Heat gives no reason.", "stack-failed"),  # as it was once said
+            ("Something else.", "other"),
         ):
             found = reasons.understood(sentence)
             assert found is not None

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import openstack
+
 from tests.clients.base import PASSWORD
 from tests.clients.parts import Part
 
@@ -65,3 +69,64 @@ class Identity(Part):
         self.quiet("role add --system all --user demo admin")
         self.quiet("role remove --project demo --user admin admin")
         self.assertEqual(self.asked("role assignment list --names"), before)
+
+    def robot(self, ident: str, secret: str, **told: str) -> dict[str, str]:
+        """Return what a program knows of us that logs in by an application credential: no user, no project."""
+        known = {"OS_USERNAME": "", "OS_PASSWORD": "", "OS_PROJECT_NAME": ""}
+        domains = {"OS_USER_DOMAIN_NAME": "", "OS_PROJECT_DOMAIN_NAME": ""}
+        how = {"OS_AUTH_TYPE": "v3applicationcredential", "OS_APPLICATION_CREDENTIAL_ID": ident}
+        return {**known, **domains, **how, "OS_APPLICATION_CREDENTIAL_SECRET": secret, **told}
+
+    def test_the_life_of_an_application_credential(self):
+        made = self.told("application credential create --description nightly --role reader robot")
+        self.assertEqual((made["Name"], made["Unrestricted"]), ("robot", False))
+        self.assertEqual([role["name"] for role in made["Roles"]], ["reader"])
+        ident, secret = made["ID"], made["Secret"]
+        (row,) = self.told("application credential list")
+        self.assertEqual((row["ID"], row["Name"]), (ident, "robot"))
+        shown = self.told("application credential show robot")
+        self.assertEqual((shown["ID"], shown["Description"], shown.get("Secret")), (ident, "nightly", None))
+        self.complains("application credential create robot", of="named robot already")
+        self.complains("application credential create --role admin king", of="cannot have a role")
+        rules = '[{"path": "/v3", "method": "GET", "service": "volume"}]'
+        limited = ("application", "credential", "create", "--access-rules", rules, "limited")
+        self.assertIn("Access rules are not enforced", self.openstack(*limited, fails=True))
+
+        with self.subTest("it logs in, without discovery of a version, with its role and no other"):
+            told = self.robot(ident, secret)
+            self.assertEqual(self.openstack("volume", "list", "-f", "json", **told).strip(), "[]")
+            self.assertIn(
+                "volume:create", self.openstack("volume", "create", "--size", "1", "x", fails=True, **told)
+            )
+            self.assertIn(
+                "restricted", self.openstack("application", "credential", "create", "x", fails=True, **told)
+            )
+            by_name = self.robot("", secret, OS_APPLICATION_CREDENTIAL_NAME="robot", OS_USERNAME="demo")
+            by_name |= {"OS_USER_DOMAIN_NAME": "Default"}
+            del by_name["OS_APPLICATION_CREDENTIAL_ID"]
+            self.assertEqual(self.openstack("volume", "list", "-f", "json", **by_name).strip(), "[]")
+            self.openstack("volume", "list", fails=True, **self.robot(ident, "another secret"))
+        with self.subTest(
+            "the volume client logs in as well; it wants a project's name, and cannot do without"
+        ):
+            named = {"OS_PROJECT_NAME": "demo", "OS_PROJECT_DOMAIN_NAME": "Default"}
+            self.cinder("list", **self.robot(ident, secret, **named))
+        with self.subTest("so does the SDK"):
+            cloud = openstack.connect(
+                load_yaml_config=False,
+                load_envvars=False,
+                auth_type="v3applicationcredential",
+                auth_url=f"{self.url}/identity/v3",
+                application_credential_id=ident,
+                application_credential_secret=secret,
+                region_name="RegionOne",
+            )
+            self.addCleanup(cloud.close)
+            self.assertEqual(list(cloud.block_storage.volumes()), [])
+            identity: Any = cloud.identity
+            (found,) = identity.application_credentials(cloud.current_user_id)
+            self.assertEqual((found.name, found.project_id), ("robot", cloud.current_project_id))
+
+        self.quiet("application credential delete robot")
+        self.assertEqual(self.told("application credential list"), [])
+        self.assertIn("401", self.openstack("volume", "list", fails=True, **self.robot(ident, secret)))

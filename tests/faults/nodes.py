@@ -124,6 +124,7 @@ def _environment(ground: Ground) -> dict[str, str]:
         "SECRET_KEY": settings.SECRET_KEY,
         "ROADSTEAD_ENV_FILE": os.devnull,
         "API_PROCESSES": "1",
+        "ROADSTEAD_RATE_PROJECT": "0",
         "API_DRAIN": "0",
         "BAY_DRIVERS": "tests.faults.driver.TinyDriver",
     }

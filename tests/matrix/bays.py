@@ -72,5 +72,7 @@ ONCE: tuple[tuple[Any, ...], ...] = (
     ("PATCH", f"{GROUPS}/{{group}}", BOUNDS, "member", 202),
     ("DELETE", f"{GROUPS}/{{group}}", None, "member", 204),
     ("GET", "/v1/operations", None, "reader", 200, SAME),
+    ("GET", "/v1/events", None, "reader", 200, SAME),
+    ("GET", "/v1/events?all_projects=true", None, "admin", 200),
     ("GET", "/v1/operations/{bay_operation}", None, "reader", 200),
 )

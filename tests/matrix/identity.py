@@ -9,6 +9,7 @@ from tests.identity.base import PASSWORD, password
 from tests.matrix.table import ANYONE, SAME, SCOPED, TOKEN, Row
 
 BASE = "/identity"
+CREDENTIALS = "/v3/users/{target}/application_credentials"
 OWN = {"user": {"original_password": PASSWORD, "password": "another password"}}
 
 
@@ -48,5 +49,19 @@ ROUTES: tuple[tuple[Any, ...], ...] = (
     ("PATCH", "/v3/users/{target}", {"user": {"description": "x"}}, "admin", 200),
     ("DELETE", "/v3/users/{target}", None, "admin", 204),
     ("GET", "/v3/users/{target}/projects", None, "admin", 200),
+    ("GET", f"{CREDENTIALS}", None, "admin", 200),
+    (
+        "POST",
+        f"{CREDENTIALS}",
+        {"application_credential": {"name": "new"}},
+        TOKEN,
+        403,
+        SAME,
+    ),  # only the user
+    ("GET", f"{CREDENTIALS}/x", None, "admin", 404),
+    ("DELETE", f"{CREDENTIALS}/x", None, "admin", 404),
+    ("GET", "/v3/users/{target}/access_rules", None, "admin", 200),
+    ("GET", "/v3/users/{target}/access_rules/x", None, "admin", 404),
+    ("DELETE", "/v3/users/{target}/access_rules/x", None, "admin", 404),
     ("POST", "/v3/users/{target}/password", OWN, TOKEN, 403, SAME),  # an admin sets it by PATCH
 )

@@ -84,6 +84,8 @@ ROUTES: tuple[tuple[Any, ...], ...] = (
     ("GET", "/messages/{message}", None, "reader", 200),
     ("DELETE", "/messages/{message}", None, "member", 204),
     ("GET", "/operations", None, "reader", 200, SAME),
+    ("GET", "/events", None, "reader", 200, SAME),
+    ("GET", "/events?all_projects=true", None, "admin", 200),
     ("GET", "/operations/{operation}", None, "reader", 200),
 )
 ACTIONS: tuple[tuple[str, Any, str, int], ...] = (

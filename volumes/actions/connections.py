@@ -18,6 +18,7 @@ from api.problems import Conflict, Unavailable
 from identity import policy
 from identity.callers import Caller
 from lifecycle import requests
+from lifecycle.accepted import attempt
 from volumes.actions.guarding import asked
 from volumes.attaching import ENDING
 from volumes.models import Attachment, Connection, Volume
@@ -59,7 +60,7 @@ def accepted(accept: Callable[[], T]) -> T:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         try:
-            with transaction.atomic():
+            with attempt(), transaction.atomic():
                 return accept()
         except _BeingWritten as writing:
             _let_finish(writing.row)

@@ -38,7 +38,9 @@ def change_encryption(kind: VolumeType, values: Mapping[str, Any]) -> Encryption
     :raises BadRequest: volumes are of this type.
     """
     with transaction.atomic():
-        encryption = _encryption(unused(kind, "change the encryption"))
+        found = unused(kind, "change the encryption")
+        encryption = _encryption(found)
+        changed(found, {})
         for name, value in values.items():
             setattr(encryption, name, value)
         encryption.updated_at = Now()
@@ -53,7 +55,9 @@ def decrypt(kind: VolumeType) -> None:
     :raises BadRequest: volumes are of this type.
     """
     with transaction.atomic():
-        _encryption(unused(kind, "delete the encryption")).delete()
+        found = unused(kind, "delete the encryption")
+        _encryption(found).delete()
+        changed(found, {})
 
 
 def _encryption(kind: VolumeType) -> Encryption:

@@ -7,11 +7,13 @@ to the source (delete, extend, revert, attach), locks the source's row first. Fo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Self, TypeVar
 
 from django.db import models
 from django.db.models import F, Q
 
+from lifecycle.durations import sized
 from lifecycle.models import Leased, guards, indexes
 from volumes.backends.base import Ref
 from volumes.models.pools import ServiceState
@@ -44,6 +46,14 @@ class InPool(Leased):
     def queue(self) -> str:
         return queue_of(self.backend)
 
+    def alike(self, event: str, values: Mapping[str, object], size: int | None) -> str:
+        """By back-end and size; what is made empty has no size worth the name."""
+        return f"{self.backend}, GiB {sized(self.gigabytes(event, values) if size is None else size)}"
+
+    def gigabytes(self, event: str, values: Mapping[str, object]) -> int:
+        """Return how much the work is about that the event asks for."""
+        raise NotImplementedError
+
     @property
     def pool_id(self) -> str:
         return f"{self.backend}#{self.pool}"
@@ -57,7 +67,14 @@ class Volume(InPool):
     """A block device of `size` GiB."""
 
     machine = VOLUME
-    resting = {"reads_volume": None, "reads_snapshot": None, "new_size": None, "was": "", "copied": 0}
+    resting = {
+        "reads_volume": None,
+        "reads_snapshot": None,
+        "new_size": None,
+        "was": "",
+        "copied": 0,
+        "to_copy": None,
+    }
 
     project_id = models.CharField(max_length=64)
     user_id = models.CharField(max_length=64)
@@ -86,6 +103,7 @@ class Volume(InPool):
     may_grow_to = models.IntegerField(null=True, blank=True)
     was = models.CharField(max_length=32, blank=True, default="")  # the status before the work, to return to
     copied = models.BigIntegerField(db_default=0)  # bytes, of the copy under way
+    to_copy = models.BigIntegerField(null=True, blank=True)  # of how many
     tried = models.JSONField(default=list, blank=True)  # the pools in which it could not be made
 
     objects = Owned.as_manager()
@@ -122,6 +140,13 @@ class Volume(InPool):
     def ref(self) -> Ref:
         return Ref(self.pool, self.pk)
 
+    def gigabytes(self, event: str, values: Mapping[str, object]) -> int:
+        """Return what is to be copied of a new one, else how large it is or shall be."""
+        if event == "create" and self.reads_volume_id is None and self.reads_snapshot_id is None:
+            return 0
+        wanted = values.get("new_size")
+        return wanted if isinstance(wanted, int) else self.size
+
     @property
     def in_use(self) -> bool:
         return self.status in ATTACHED
@@ -131,6 +156,7 @@ class Snapshot(InPool):
     """A volume's bytes at one moment, `size` GiB of them. Stored in its volume's pool."""
 
     machine = SNAPSHOT
+    resting = {"copied": 0, "to_copy": None}
 
     project_id = models.CharField(max_length=64)
     user_id = models.CharField(max_length=64)
@@ -143,6 +169,8 @@ class Snapshot(InPool):
     size = models.IntegerField()
     metadata = models.JSONField(default=dict, blank=True)
     progress = models.CharField(max_length=255, blank=True, default="0%")
+    copied = models.BigIntegerField(db_default=0)  # bytes, of the copy under way
+    to_copy = models.BigIntegerField(null=True, blank=True)
 
     objects = Owned.as_manager()
 
@@ -163,3 +191,7 @@ class Snapshot(InPool):
     @property
     def ref(self) -> Ref:
         return Ref(self.pool, self.pk)
+
+    def gigabytes(self, event: str, values: Mapping[str, object]) -> int:  # noqa: ARG002 - the volumes' asks for them
+        """Return how large it is."""
+        return self.size

@@ -11,7 +11,7 @@ from django.conf import settings
 from lifecycle import local
 from lifecycle.leases import Held
 from lifecycle.outcome import Failed, Retry, StepOutcome
-from volumes import storage
+from volumes import reasons, storage
 from volumes.backends.base import BackendError, Fenced, GoOn, NoSpace, NotThere, Refused, Unavailable
 from volumes.models.volumes import InPool
 
@@ -48,9 +48,15 @@ def outcome_of(row: InPool, error: BackendError) -> StepOutcome:
     match error:
         case Unavailable():
             storage.mark_down(row.backend, error)
-            return Retry(f"The back-end {row.backend} cannot be reached: {error.reason}")
+            return Retry(reasons.unreachable(row.backend, error.reason))
         case Fenced():  # by a successor of ours, whose row this is; our write will be refused
-            return Retry(error.reason)
+            return Retry(reasons.overtaken(error.reason))
         case NoSpace() | NotThere() | Refused():
-            return Failed(error.reason)
-    return Retry(error.reason)
+            return Failed(refusal_of(row, error))
+    return Retry(reasons.broken(row.backend, error.reason))
+
+
+def refusal_of(row: InPool, error: BackendError) -> str:
+    """Return the sentence for an answer of the back-end's after which nothing can still come."""
+    says = reasons.full if isinstance(error, NoSpace) else reasons.refused
+    return (reasons.not_stored if isinstance(error, NotThere) else says)(row.backend, error.reason)

@@ -18,7 +18,8 @@ def _create(held: Held[Snapshot]) -> StepOutcome:
         volume.ref, snapshot.ref, epoch=held.epoch, go_on=a_while()
     )
     if isinstance(copied, Underway):
-        return Again(fields={"progress": f"{100 * copied.copied // max(copied.total, 1)}%"})
+        part = f"{100 * copied.copied // max(copied.total, 1)}%"
+        return Again(fields={"progress": part, "copied": copied.copied, "to_copy": copied.total})
     return Done("created", {"progress": "100%"})
 
 

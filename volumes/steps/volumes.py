@@ -9,12 +9,12 @@ from django.db.models import F
 from lifecycle.errors import Undone
 from lifecycle.leases import Held
 from lifecycle.outcome import Again, Done, Failed, StepOutcome
-from volumes import placement, storage
+from volumes import placement, reasons, storage
 from volumes.backends.base import GIB, NoSpace, NotThere, Progress, Ref, Refused, Unavailable, Underway
 from volumes.models import Connection, Pool, Snapshot, Volume
 from volumes.placement import ATTEMPTS, NoPlace, Wanted
 from volumes.states import CREATING, DELETING, EXTENDING, IN_USE, REVERTING
-from volumes.steps.asking import Step, a_while, outcome_of, step
+from volumes.steps.asking import Step, a_while, outcome_of, refusal_of, step
 
 CHILDREN = timedelta(seconds=1)  # until a volume looks again whether its snapshots are gone
 
@@ -54,7 +54,7 @@ def _elsewhere(volume: Volume, why: str, *, otherwise: StepOutcome | None = None
     """
     tried = [*volume.tried, {"pool": volume.pool_id, "reason": why}]
     if len(tried) >= ATTEMPTS:
-        return otherwise or Failed(_told(tried))
+        return otherwise or Failed(reasons.nowhere(_each(tried)))
     same, different = (placement.hinted(volume.hints.get(hint)) for hint in ("same_host", "different_host"))
     wanted = Wanted(
         volume.size,
@@ -69,13 +69,16 @@ def _elsewhere(volume: Volume, why: str, *, otherwise: StepOutcome | None = None
     try:
         pool = placement.choose(wanted)
     except NoPlace as none:
-        return otherwise or Failed(f"{_told(tried)} {none}")
+        return otherwise or Failed(reasons.nowhere(_each(tried), none))
 
     def take() -> None:
         if not Pool.exchange(volume.pool_id, pool.pk, volume.size):
-            raise Undone(f"The room in {pool} was taken meanwhile.")
+            raise Undone(reasons.room_taken(pool))
 
-    return Again(fields={"backend": pool.backend, "pool": pool.name, "tried": tried, "copied": 0}, also=take)
+    return Again(
+        fields={"backend": pool.backend, "pool": pool.name, "tried": tried, "copied": 0, "to_copy": None},
+        also=take,
+    )
 
 
 def _source_in_use(volume: Volume) -> bool:
@@ -85,9 +88,8 @@ def _source_in_use(volume: Volume) -> bool:
     return Connection.objects.filter(volume=volume.reads_volume_id).exists()
 
 
-def _told(tried: list[dict[str, str]]) -> str:
-    each = "; ".join(f"{one['pool']}: {one['reason']}" for one in tried)
-    return f"It could be made nowhere. {each}."
+def _each(tried: list[dict[str, str]]) -> list[tuple[str, str]]:
+    return [(one["pool"], one["reason"]) for one in tried]
 
 
 def _delete(held: Held[Volume]) -> StepOutcome:
@@ -96,7 +98,7 @@ def _delete(held: Held[Volume]) -> StepOutcome:
     left = list(Snapshot.objects.filter(volume=volume.pk).values_list("pk", "status"))
     stuck = [str(pk) for pk, status in left if status != DELETING]
     if stuck:
-        return Failed(f"Its snapshots could not be deleted: {', '.join(stuck)}.")
+        return Failed(reasons.snapshots_left(stuck))
     if left:
         return Again(CHILDREN)
     storage.backend(volume.backend).delete(volume.ref, epoch=held.epoch)
@@ -109,7 +111,7 @@ def _extend(held: Held[Volume]) -> StepOutcome:
     try:
         storage.backend(volume.backend).extend(volume.ref, volume.new_size * GIB, epoch=held.epoch)
     except (NoSpace, NotThere, Refused) as refused:  # an answer, after which nothing can still come
-        return Failed(refused.reason, {"may_grow_to": None})
+        return Failed(refusal_of(volume, refused), {"may_grow_to": None})
     event = "extended_in_use" if volume.was == IN_USE else "extended"
     return Done(event, {"size": F("new_size"), "may_grow_to": None})
 
@@ -125,7 +127,7 @@ def _revert(held: Held[Volume]) -> StepOutcome:
 
 
 def _going_on(copied: Underway) -> Again:
-    return Again(fields={"copied": copied.copied})
+    return Again(fields={"copied": copied.copied, "to_copy": copied.total})
 
 
 STEPS: dict[str, Step[Volume]] = {

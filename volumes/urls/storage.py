@@ -6,6 +6,7 @@ from django.urls import re_path
 
 from volumes.urls.routing import ONE, route
 from volumes.views.discovery import Version3, Versions
+from volumes.views.events import Events
 from volumes.views.messages import MessageDetail, Messages
 from volumes.views.metadata import AllMetadata, AllSnapshotMetadata, OneMetadatum, OneSnapshotMetadatum
 from volumes.views.operations import OperationDetail, Operations
@@ -35,6 +36,7 @@ urlpatterns = [
     route(f"snapshots/{ONE}/metadata/{KEY}", OneSnapshotMetadatum),
     route(f"messages{EMPTY}", Messages),
     route(f"messages/{ONE}", MessageDetail),
+    route("events", Events),
     route("operations", Operations),
     route(f"operations/{ONE}", OperationDetail),
 ]

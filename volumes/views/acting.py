@@ -11,18 +11,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
+from django.db.models import Model
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from api.dryrun import NotRehearsed
 from api.openapi.fields import schema_of
 from api.openapi.methods import Body, Does
 from api.openapi.schemas import ANYTHING, Schema, maybe, obj
+from api.preconditions import Conditional
 from api.problems import BadRequest, NotFound
 from identity import policy
 from volumes.views.base import VolumeView, validated
 
-R = TypeVar("R")
+R = TypeVar("R", bound=Model)
 Values = dict[str, Any]
 Call = Callable[["ActionView[R]", R, Values], Mapping[str, Any] | None]
 Finish = Callable[["ActionView[R]", str, Values], Mapping[str, Any] | None]
@@ -37,6 +40,7 @@ class Action(Generic[R]):
     `finish` is called after that was committed, outside any transaction, with the id of the row: it may wait for a
     worker, and what it returns is the answer's document instead. It is called for replays under an Idempotency-Key,
     too: that the caller may take the action, and may see the row, is asked again first.
+    `dry_run` says that the action can be tried: others refuse to be.
     """
 
     rule: str
@@ -46,12 +50,14 @@ class Action(Generic[R]):
     status: int = 202
     finish: Finish[R] | None = None
     answers: Schema | None = None  # how the answer's document is described
+    dry_run: bool = False
 
 
-class ActionView(VolumeView, Generic[R]):
+class ActionView(Conditional, VolumeView, Generic[R]):
     """A route whose POST takes the actions of a table. The rule of POST is the least that any of them needs."""
 
     actions: ClassVar[Mapping[str, Action[Any]]]
+    dry_runs = frozenset({"POST"})
 
     @abstractmethod
     def find(self, ident: str) -> R:
@@ -60,22 +66,30 @@ class ActionView(VolumeView, Generic[R]):
         :raises NotFound: there is none that the caller may see.
         """
 
+    def above(self, row: R) -> tuple[Model, ...]:  # noqa: ARG002 - for overriding
+        """Return what the actions lock before the row."""
+        return ()
+
     def post(self, request: Request, ident: str) -> Response:
         """Take the action that the body names.
 
         :raises BadRequest: it names none that is offered.
         :raises Forbidden: the caller may not take it.
+        :raises PreconditionFailed: the row is not as If-Match says.
         """
         name, body = _named(request.data)
         action: Action[R] | None = self.actions.get(name)
         if action is None:
             raise BadRequest(f"There is no such action: {name[:64]}.")
+        if self.is_dry_run and not action.dry_run:
+            raise NotRehearsed(f"dry_run is not offered for {name}, so it was not carried out.")
         if not self.at_least(action.since):
             raise NotFound(f"There is no action {name} before version 3.{action.since}.")
         policy.enforce(self.caller, action.rule)
         row = self.find(ident)
         values = {} if action.takes is None else validated(action.takes(data=body))
-        document = action.call(self, row, values)
+        with self.holding(row, *self.above(row)):
+            document = action.call(self, row, values)
         return Response(document, status=action.status)
 
     def finish(self, request: Request, response: Response) -> Response:

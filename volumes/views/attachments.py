@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,6 +16,7 @@ from api.idempotency import REPLAYED
 from api.openapi.methods import Does, sorted_pages, wrapped
 from api.openapi.schemas import listed
 from api.pages import paginate_by_sort
+from api.preconditions import Conditional
 from api.problems import BadRequest
 from api.versions import Version
 from identity import policy
@@ -124,7 +125,7 @@ class Attachments(AttachmentsInDetail):
         return response
 
 
-class AttachmentDetail(VolumeView):
+class AttachmentDetail(Conditional, VolumeView):
     policy = {"GET": "attachment:get", "PUT": "attachment:update", "DELETE": "attachment:delete"}
     described = {
         "GET": Does({200: ONE}),
@@ -137,19 +138,21 @@ class AttachmentDetail(VolumeView):
         """Show an attachment; how its host reaches the volume, to those who may attach."""
         attachment = actions.find_attachment(self.caller, ident)
         may = policy.allows(self.caller, "attachment:connection_info")
-        return Response({"attachment": attachment_document(attachment, tells_way=may)})
+        return self.show(attachment, {"attachment": attachment_document(attachment, tells_way=may)})
 
     def put(self, request: Request, ident: str) -> Response:
         """Accept the connection of the attachment's host."""
         body = validated(AttachmentChange(data=unwrapped(request, "attachment")))
         attachment = actions.find_attachment(self.caller, ident)
-        actions.update(self.caller, self.request_id, attachment, body["connector"])
+        with self.holding(attachment, attachment.volume):
+            actions.update(self.caller, self.request_id, attachment, body["connector"])
         return Response(None)
 
     def delete(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Accept the end of the attachment, and of its connection if it is the last."""
         attachment = actions.find_attachment(self.caller, ident)
-        detaching.delete(self.caller, self.request_id, attachment)
+        with self.holding(attachment, attachment.volume):
+            detaching.delete(self.caller, self.request_id, attachment)
         return Response(str(attachment.volume_id))
 
     def finish(self, request: Request, response: Response) -> Response:
@@ -177,6 +180,9 @@ class AttachmentActions(ActionView[Attachment]):
 
     def find(self, ident: str) -> Attachment:
         return actions.find_attachment(self.caller, ident)
+
+    def above(self, row: Attachment) -> tuple[Model, ...]:
+        return (row.volume,)
 
 
 def connected(view: VolumeView, ident: str) -> dict[str, Any]:

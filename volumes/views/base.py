@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.db.models import Model
 from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 
 from api.problems import BadRequest
+from api.rehearsing import Facts, Rehearsed
+from api.requests import url_of
 from api.versions import BLOCK_STORAGE, Version
-from api.views import ResourceView
+from identity import policy
 from identity.callers import Caller, caller_of
+from lifecycle.accepted import Accepted
+from lifecycle.models import Leased
+from volumes import rehearsing
 
 TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
 FALSE = frozenset({"0", "f", "false", "off", "n", "no", ""})
 
 
-class VolumeView(ResourceView):
+class VolumeView(Rehearsed):
     """A route of /volume/v3, with or without the project's id in its path."""
 
     service = BLOCK_STORAGE
@@ -28,7 +35,7 @@ class VolumeView(ResourceView):
     @property
     def base(self) -> str:
         """The URL of version 3 as the client named it, without the project."""
-        return self.request.build_absolute_uri(f"{self.service.prefix}/v3")
+        return url_of(self.request, f"{self.service.prefix}/v3")
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse a path that names another project than the token's.
@@ -42,6 +49,19 @@ class VolumeView(ResourceView):
             own = request.user.project_id
             if own is not None and named.replace("-", "") != own.replace("-", ""):
                 raise BadRequest("Malformed request url: the path names another project than the token.")
+
+    def facts(self, row: Model) -> Facts:
+        """Return what a dry run tells of a row; where it is stored to those who may know."""
+        return rehearsing.facts(row, hosts=policy.allows(self.caller, "volume:hosts"))
+
+    def counts(self, changes: Sequence[Accepted]) -> Mapping[str, Facts]:
+        """Return the quotas of the project, and what its pool has to those who may know."""
+        hosts = policy.allows(self.caller, "volume:hosts")
+        return rehearsing.counts(changes, self.caller.project, hosts=hosts)
+
+    def end(self, event: str, row: Leased) -> None:
+        """Make what ends with a volume or a snapshot."""
+        rehearsing.end(event, row)
 
     def at_least(self, minor: int) -> bool:
         """Tell whether the request's microversion is 3.`minor` or later."""

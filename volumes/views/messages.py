@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from api.openapi.methods import Does, sorted_pages
 from api.pages import paginate_by_sort
+from api.preconditions import Conditional
 from api.problems import NotFound
 from api.versions import Version
 from volumes.actions.guarding import as_id
@@ -63,18 +64,21 @@ class Messages(VolumeView):
         return Response(document)
 
 
-class MessageDetail(VolumeView):
+class MessageDetail(Conditional, VolumeView):
     policy = {"GET": "message:get", "DELETE": "message:delete"}
     described = {"GET": Does({200: one("message", MESSAGE)}), "DELETE": Does({204: None})}
     since = SINCE
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show a message."""
-        return Response({"message": message_document(self._find(ident), reader_of(self))})
+        message = self._find(ident)
+        return self.show(message, {"message": message_document(message, reader_of(self))})
 
     def delete(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Forget a message."""
-        self._find(ident).delete()
+        message = self._find(ident)
+        with self.holding(message):
+            message.delete()
         return Response(status=204)
 
     def _find(self, ident: str) -> Message:

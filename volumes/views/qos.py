@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from api.openapi.methods import Body, Does, Parameter, sorted_pages, truths, wrapped
 from api.openapi.schemas import TEXT
 from api.pages import paginate_by_sort
+from api.preconditions import Conditional
 from api.problems import BadRequest
 from volumes.actions import qos
 from volumes.documents import one, page
@@ -66,7 +67,7 @@ class ManyQosSpecs(QosView):
         return Response(self.document(row))
 
 
-class QosSpecsDetail(QosView):
+class QosSpecsDetail(Conditional, QosView):
     policy = {"GET": "qos:get", "PUT": "qos:change", "DELETE": "qos:change"}
     described = {
         "GET": Does({200: ONE_QOS}),
@@ -76,29 +77,36 @@ class QosSpecsDetail(QosView):
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show QoS specs."""
-        return Response(self.document(qos.find(ident)))
+        row = qos.find(ident)
+        return self.show(row, self.document(row))
 
     def put(self, request: Request, ident: str) -> Response:
         """Set some of the keys."""
         changes = qos_changes(unwrapped(request, "qos_specs"))
-        qos.update(qos.find(ident), changes)
+        row = qos.find(ident)
+        with self.holding(row):
+            qos.update(row, changes)
         told = {"consumer": changes["consumer"]} if "consumer" in changes else {}
         return Response({"qos_specs": {**changes["specs"], **told}})
 
     def delete(self, request: Request, ident: str) -> Response:
         """Delete QoS specs; `force=true` also those that types refer to."""
-        qos.delete(qos.find(ident), force=truth(request, "force"))
+        row, force = qos.find(ident), truth(request, "force")
+        with self.holding(row):
+            qos.delete(row, force=force)
         return Response(status=202)
 
 
-class QosKeysDeletion(QosView):
+class QosKeysDeletion(Conditional, QosView):
     policy = {"PUT": "qos:change"}
     described = {"PUT": Does({202: None}, takes=QosKeys)}
 
     def put(self, request: Request, ident: str) -> Response:
         """Delete keys."""
         body = validated(QosKeys(data=request.data))
-        qos.delete_keys(qos.find(ident), body["keys"])
+        row = qos.find(ident)
+        with self.holding(row):
+            qos.delete_keys(row, body["keys"])
         return Response(status=202)
 
 
@@ -113,7 +121,7 @@ class Associations(QosView):
         return Response({"qos_associations": rows})
 
 
-class Association(QosView):
+class Association(Conditional, QosView):
     """These change what they GET, so a HEAD is refused."""
 
     http_method_names = ["get"]
@@ -135,14 +143,18 @@ class Association(QosView):
 class Associate(Association):
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Have the specs hold for a type."""
-        qos.associate(qos.find(ident), self.type_id)
+        row, kind = qos.find(ident), self.type_id
+        with self.holding(row):
+            qos.associate(row, kind)
         return Response(status=202)
 
 
 class Disassociate(Association):
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Have the specs hold for a type no more."""
-        qos.disassociate(qos.find(ident), self.type_id)
+        row, kind = qos.find(ident), self.type_id
+        with self.holding(row):
+            qos.disassociate(row, kind)
         return Response(status=202)
 
 
@@ -151,5 +163,7 @@ class DisassociateAll(Association):
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Have the specs hold for no type."""
-        qos.disassociate_all(qos.find(ident))
+        row = qos.find(ident)
+        with self.holding(row):
+            qos.disassociate_all(row)
         return Response(status=202)

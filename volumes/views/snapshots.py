@@ -98,6 +98,7 @@ class Snapshots(SnapshotsInDetail):
         "GET": Does({200: counted("snapshots", SNAPSHOT_SUMMARY)}, query=LISTED),
         "POST": Does({202: ONE}, takes=wrapped("snapshot", SnapshotInput), refuses=(404,)),
     }
+    dry_runs = frozenset({"POST"})
     show: Show = staticmethod(snapshot_summary)
 
     def post(self, request: Request) -> Response:
@@ -128,6 +129,7 @@ class SnapshotDetail(Conditional, VolumeView):
         "PUT": Does({200: ONE}, takes=wrapped("snapshot", VolumeChange)),
         "DELETE": Does({202: None}),
     }
+    dry_runs = frozenset({"DELETE"})
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show a snapshot, by id alone."""
@@ -166,7 +168,7 @@ def _tell(view: View, snapshot: Snapshot, values: Values) -> None:
 
 ACTIONS: Final[Mapping[str, Action[Snapshot]]] = {
     "os-reset_status": Action("snapshot:reset", _reset, SnapshotResetInput),
-    "os-force_delete": Action("snapshot:force_delete", _force_delete),
+    "os-force_delete": Action("snapshot:force_delete", _force_delete, dry_run=True),
     "os-update_snapshot_status": Action("snapshot:update", _tell, SnapshotStatusInput),
     "os-unmanage": not_offered("Snapshots cannot be left to themselves here.", "snapshot:manage"),
 }

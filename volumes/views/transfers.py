@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from api.openapi.methods import Does, sorted_pages, wrapped
 from api.pages import paginate_by_sort
+from api.preconditions import Conditional
 from api.versions import Version
 from identity import policy
 from volumes.actions import transfers as actions
@@ -107,18 +108,21 @@ class Transfers(TransfersInDetail):
         return response
 
 
-class TransferDetail(TransferView):
+class TransferDetail(Conditional, TransferView):
     policy = {"GET": "transfer:get", "DELETE": "transfer:delete"}
     described = {"GET": Does({200: one("transfer", TRANSFER)}), "DELETE": Does({202: None})}
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show an offer."""
         offer = actions.find_transfer(self.caller, ident)
-        return Response({"transfer": transfer_document(offer, reader_of(self), self.collection)})
+        document = transfer_document(offer, reader_of(self), self.collection)
+        return self.show(offer, {"transfer": document})
 
     def delete(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Withdraw an offer."""
-        actions.delete(self.caller, self.request_id, actions.find_transfer(self.caller, ident))
+        offer = actions.find_transfer(self.caller, ident)
+        with self.holding(offer, offer.volume):
+            actions.delete(self.caller, self.request_id, offer)
         return Response(status=202)
 
 

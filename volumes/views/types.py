@@ -181,7 +181,7 @@ class Access(TypeView):
         return Response({"volume_type_access": [access_document(each) for each in access]})
 
 
-class ExtraSpecs(TypeView):
+class ExtraSpecs(Conditional, TypeView):
     policy = {"GET": "type:get", "POST": "type:change"}
     described = {
         "GET": Does({200: one("extra_specs", SPECS)}),
@@ -190,16 +190,19 @@ class ExtraSpecs(TypeView):
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """List a type's extra specs."""
-        return Response({"extra_specs": visible_specs(self.find(ident), all_specs=self.sees_all)})
+        kind = self.find(ident)
+        return self.show(kind, {"extra_specs": visible_specs(kind, all_specs=self.sees_all)})
 
     def post(self, request: Request, ident: str) -> Response:
         """Set some of a type's extra specs."""
         specs = Specs(spaces=False).run_validation(unwrapped(request, "extra_specs"))
-        types.set_specs(self.find(ident), specs)
+        kind = self.find(ident)
+        with self.holding(kind):
+            types.set_specs(kind, specs)
         return Response({"extra_specs": specs})
 
 
-class ExtraSpec(TypeView):
+class ExtraSpec(Conditional, TypeView):
     policy = {"GET": "type:get", "PUT": "type:change", "DELETE": "type:change"}
     described = {
         "GET": Does({200: SPECS}),
@@ -211,7 +214,7 @@ class ExtraSpec(TypeView):
         """Show one extra spec."""
         kind = self.find(ident)
         specs = visible_specs(kind, all_specs=self.sees_all)
-        return Response({key: types.require_spec(kind, key, specs)})
+        return self.show(kind, {key: types.require_spec(kind, key, specs)})
 
     def put(self, request: Request, ident: str, key: str) -> Response:
         """Set one extra spec; the body names it as the path does."""
@@ -219,12 +222,15 @@ class ExtraSpec(TypeView):
         kind = self.find(ident)
         if set(specs) != {key}:
             raise BadRequest("The body must hold the one extra spec that the path names, and its value.")
-        types.set_specs(kind, specs)
+        with self.holding(kind):
+            types.set_specs(kind, specs)
         return Response(specs)
 
     def delete(self, request: Request, ident: str, key: str) -> Response:  # noqa: ARG002
         """Delete one extra spec."""
-        types.delete_spec(self.find(ident), key)
+        kind = self.find(ident)
+        with self.holding(kind):
+            types.delete_spec(kind, key)
         return Response(status=202)
 
 

@@ -82,14 +82,14 @@ def _unset_image_metadata(view: View, volume: Volume, values: Values) -> None:
 
 ACTIONS: Final[Mapping[str, Action[Volume]]] = {
     **attach_actions.ACTIONS,
-    "os-extend": Action("volume:extend", _extend, ExtendInput),
-    "os-retype": Action("volume:retype", _retype, RetypeInput),
-    "revert": Action("volume:revert", _revert, RevertInput, since=40),
+    "os-extend": Action("volume:extend", _extend, ExtendInput, dry_run=True),
+    "os-retype": Action("volume:retype", _retype, RetypeInput, dry_run=True),
+    "revert": Action("volume:revert", _revert, RevertInput, since=40, dry_run=True),
     "os-update_readonly_flag": Action("volume:update", _set_readonly, ReadonlyInput),
     "os-set_bootable": Action("volume:update", _set_bootable, BootableInput, status=200),
     "os-reset_status": Action("volume:reset", _reset, ResetInput),
-    "os-force_delete": Action("volume:force_delete", _force_delete),
     "os-show_image_metadata": Action("volume:get", _show_image_metadata, status=200, answers=ITEMS),
+    "os-force_delete": Action("volume:force_delete", _force_delete, dry_run=True),
     "os-set_image_metadata": not_offered("Volumes keep no image metadata here.", "volume:update"),
     "os-unset_image_metadata": Action("volume:update", _unset_image_metadata),
     "os-volume_upload_image": not_offered(NO_IMAGES, "volume:upload_image"),

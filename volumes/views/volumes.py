@@ -152,6 +152,7 @@ class Volumes(VolumesInDetail):
         "GET": Does({200: counted("volumes", VOLUME_SUMMARY)}, query=LISTED),
         "POST": Does({202: ONE}, takes=WISH, refuses=(404,)),
     }
+    dry_runs = frozenset({"POST"})
     detail = False
 
     def post(self, request: Request) -> Response:
@@ -203,6 +204,7 @@ class VolumeDetail(Conditional, VolumeView):
         "PUT": Does({200: ONE}, takes=wrapped("volume", VolumeChange)),
         "DELETE": Does({202: None}, query=(*truths("cascade"), *truths("force", since="3.23"))),
     }
+    dry_runs = frozenset({"DELETE"})
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show a volume, by id alone."""
@@ -229,11 +231,10 @@ class VolumeDetail(Conditional, VolumeView):
         return Response(status=202)
 
 
-class EncryptionOfVolume(VolumeView):
+class EncryptionOfVolume(Conditional, VolumeView):
     policy = {"GET": "volume:get"}
     described = {"GET": Does({200: one("encryption_key_id", NULL)})}
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Tell compute, which asks for it of each volume, that this one needs no key."""
-        find_volume(self.caller, ident)
-        return Response({"encryption_key_id": None})
+        return self.show(find_volume(self.caller, ident), {"encryption_key_id": None})

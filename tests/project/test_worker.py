@@ -1,0 +1,121 @@
+"""Clients that are slow on purpose, and those that are odd but right."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+
+from django.conf import settings
+
+from project import worker
+from tests.project.apis import ApiCase
+
+GET = b"GET /volume/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+LOGIN = json.dumps({"auth": {"identity": {"methods": ["password"]}}}).encode()
+
+
+def post(body: bytes, *more: bytes) -> bytes:
+    lines = [b"POST /identity/v3/auth/tokens HTTP/1.1", b"Host: localhost", b"Content-Type: application/json"]
+    return b"\r\n".join([*lines, b"Content-Length: %d" % len(body), *more, b"", body])
+
+
+def answer(made: socket.socket) -> int:
+    """Return the status of the answer that comes next on a connection."""
+    response = http.client.HTTPResponse(made)
+    response.begin()
+    response.read()
+    return response.status
+
+
+class SlowTests(ApiCase):
+    """Two threads, and many more clients than that which never end what they began."""
+
+    def setUp(self) -> None:
+        self.port = self.serve()
+
+    def answers(self) -> None:
+        for _ in range(4):
+            self.assertEqual(self.status(self.port, "/volume/"), 300)
+
+    def test_clients_that_say_nothing_take_no_thread(self) -> None:
+        for _ in range(20):
+            self.opened(self.port)
+        self.answers()
+
+    def test_heads_and_bodies_that_never_end_take_no_thread(self) -> None:
+        for part in (GET[:-1], GET[:10], post(LOGIN)[:-1], post(b"x" * 1000)[:-999], post(LOGIN) + GET[:-1]):
+            for _ in range(5):
+                self.opened(self.port, part)
+        self.answers()
+
+    def test_a_kept_connection_that_goes_on_slowly_takes_none_either(self) -> None:
+        for _ in range(5):
+            made = self.opened(self.port, GET)
+            self.assertEqual(answer(made), 300)
+            made.sendall(GET[:-1])
+        self.answers()
+
+    def test_a_body_that_is_too_long_or_never_ends_is_refused_at_once(self) -> None:
+        for more, status in (
+            (b"Content-Length: 99999999", 413),
+            (b"Transfer-Encoding: chunked", 411),
+        ):
+            head = b"POST /volume/v3/volumes HTTP/1.1\r\nHost: localhost\r\n" + more + b"\r\n\r\n"
+            self.assertEqual(answer(self.opened(self.port, head, b"5\r\nhello\r\n")), status)
+
+    def test_the_longest_wait_is_not_an_honest_ones(self) -> None:
+        """More connections than may wait: those that came first are given up, and whoever comes is answered."""
+        for _ in range(300):
+            self.opened(self.port, b"GET")
+        self.answers()
+
+    def test_a_head_without_end_is_given_up(self) -> None:
+        made = self.opened(self.port, b"GET /volume/ HTTP/1.1\r\n")
+        try:
+            for number in range(10_000):
+                made.sendall(b"X-Filler-%d: %s\r\n" % (number, b"x" * 100))
+        except OSError:
+            return  # it is closed
+        self.assertEqual(made.recv(12), b"HTTP/1.1 431")
+
+
+class OddTests(ApiCase):
+    """What has nothing wrong with it is answered, however it arrives."""
+
+    def setUp(self) -> None:
+        self.port = self.serve()
+
+    def test_a_request_in_pieces(self) -> None:
+        for whole, status in ((GET, 300), (post(LOGIN), 400)):
+            made = self.opened(self.port, *(bytes([byte]) for byte in whole))
+            self.assertEqual(answer(made), status)
+
+    def test_several_on_one_connection_one_after_the_other_and_all_at_once(self) -> None:
+        made = self.opened(self.port)
+        for _ in range(3):
+            made.sendall(post(LOGIN))
+            self.assertEqual(answer(made), 400)
+        made.sendall(GET + post(LOGIN)[:-1])
+        self.assertEqual(self._statuses(made, 1), [300])
+        made.sendall(post(LOGIN)[-1:] + GET)
+        self.assertEqual(self._statuses(made, 2), [400, 300])
+
+    def _statuses(self, made: socket.socket, count: int) -> list[int]:
+        """Return the statuses of answers that may come in one piece."""
+        said = b""
+        while len(found := said.split(b"HTTP/1.1 ")) <= count or not said.endswith((b"}", b"]")):
+            said += made.recv(65536)
+        return [int(part[:3]) for part in found[1:]]
+
+    def test_one_that_waits_to_be_told_to_go_on(self) -> None:
+        whole = post(LOGIN, b"Expect: 100-continue")
+        made = self.opened(self.port, whole[: -len(LOGIN)])
+        self.assertEqual(made.recv(100), b"HTTP/1.1 100 Continue\r\n\r\n")
+        made.sendall(LOGIN)
+        self.assertEqual(answer(made), 400)
+
+    def test_the_longest_body_that_is_read(self) -> None:
+        self.assertEqual(worker.BODY, settings.API_BODY_BYTES)
+        self.assertEqual(answer(self.opened(self.port, post(b" " * (worker.BODY - len(LOGIN)) + LOGIN))), 400)
+        self.assertEqual(answer(self.opened(self.port, post(b" " * worker.BODY + LOGIN)[:2000])), 413)

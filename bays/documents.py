@@ -201,6 +201,6 @@ VERSIONS: Final = obj(
 )
 CONTENTS: Final = {
     **obj({"id": TEXT, "media_types": array(mapping(TEXT)), "links": LINKS}),
-    "additionalProperties": LINKS,
+    "additionalProperties": array(obj({"rel": TEXT, "href": TEXT})),
 }
 FEDERATIONS: Final = obj({"federations": array(ANYTHING, maxItems=0)})

@@ -66,6 +66,8 @@ NODEGROUP_SUMMARY = Named(
             "image_id": WORD,
             "status": STATUS,
             "stack_id": maybe(ID),
+            "min_node_count": INTEGER,
+            "max_node_count": COUNT,
         }
     ),
 )
@@ -81,8 +83,6 @@ NODEGROUP = Named(
             **DIFFERENCES,
             "node_addresses": array(TEXT),
             "nodes": array(obj({"id": TEXT, "address": WORD})),
-            "min_node_count": INTEGER,
-            "max_node_count": COUNT,
             "status_reason": WORD,
             "version": WORD,
             **TIMES,

@@ -46,7 +46,7 @@ EVENTS: Final = Named(
                             "id": TEXT,
                             "resource_type": TEXT,
                             "resource_id": ID,
-                            "project_id": TEXT,
+                            "project_id": maybe(TEXT),
                             "operation_id": maybe(ID),
                         },
                     ),

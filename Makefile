@@ -8,7 +8,7 @@ CHAOS = $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED)) $(
 OPTIONS = $(if $(NODES),--nodes $(NODES)) $(if $(PORT),--port $(PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test bench chaos mutants model install compile statechart clean distclean
+.PHONY: help demo up test fuzz bench chaos mutants model install compile statechart clean distclean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ up: ## set up and run in the foreground; Ctrl-C stops all of it (NODES=3 PORT=80
 
 test: ## set up and run every check and test (T=tests.bays for some)
 	$(RUN) test $(T)
+
+fuzz: ## have Schemathesis try the APIs by their descriptions (EXAMPLES=200 SEED=7 PHASES=coverage,fuzzing T=tests.fuzz)
+	@EXAMPLES=$(or $(EXAMPLES),50) SEED=$(SEED) PHASES=$(or $(PHASES),coverage,fuzzing) \
+		$(PYTHON) -m deploy.bootstrap test $(or $(T),tests.fuzz)
 
 bench: ## set up and measure; minutes (ARGS="--count 400 --rows 100000 --json FILE")
 	$(RUN) bench $(ARGS)
@@ -47,4 +51,4 @@ clean: ## remove .state: all data, logs and passwords
 	@$(PYTHON) -m deploy.clean
 
 distclean: clean ## also remove the virtual environments
-	rm -rf .venv .venv-heat .venv-clients .venv-old-clients
+	rm -rf .venv .venv-*

@@ -19,7 +19,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api import cursors
-from api.operations import event_document, id_of
+from api.openapi.methods import Does, Parameter, texts, truths
+from api.openapi.schemas import BOOLEAN, ID, TEXT, Named, array, extended, maybe, obj
+from api.operations import EVENT, event_document, id_of
 from api.problems import BadRequest, Problem, Unavailable
 from api.stream import Stream
 from api.streams import Hub
@@ -32,6 +34,45 @@ from lifecycle.models import Event
 STREAM: Final = "text/event-stream"
 LAST: Final = "Last-Event-ID"
 FIRST, NOW = "first", "now"
+EVENTS: Final = Named(
+    "EventPage",
+    obj(
+        {
+            "events": array(
+                Named(
+                    "Event",
+                    extended(
+                        EVENT,
+                        {
+                            "id": TEXT,
+                            "resource_type": TEXT,
+                            "resource_id": ID,
+                            "project_id": maybe(TEXT),
+                            "operation_id": maybe(ID),
+                        },
+                    ),
+                )
+            ),
+            "cursor": TEXT,
+            "more": BOOLEAN,
+        }
+    ),
+)
+DESCRIBED: Final = Does(
+    {200: EVENTS},
+    query=(
+        *texts("since", "lastEventId", "resource_type", "resource_id", "operation_id"),
+        Parameter("limit", {"type": "integer", "minimum": 1}),
+        *truths("all_projects"),
+    ),
+    headers=(
+        Parameter("Last-Event-ID", says="As since, from a browser that connects again.", where="header"),
+        Parameter(
+            "Accept", says="text/event-stream for a stream of what happens from now on.", where="header"
+        ),
+    ),
+    refuses=(410,),
+)
 PARAMETERS: Final = frozenset(
     {"since", "lastEventId", "limit", "resource_type", "resource_id", "operation_id", "all_projects"}
 )

@@ -20,6 +20,12 @@ FALSE: Final = frozenset({"false", "f", "no", "n", "off", "0"})
 class Integer(serializers.IntegerField):
     """A whole number, or its digits as text; never a truth value or a fraction."""
 
+    @property
+    def schema(self) -> dict[str, Any]:
+        limits = {"minimum": self.min_value, "maximum": self.max_value}
+        number = {"type": "integer", **{name: limit for name, limit in limits.items() if limit is not None}}
+        return {"anyOf": [number, {"type": "string", "pattern": "^-?[0-9]{1,19}$"}]}
+
     def to_internal_value(self, data: Any) -> int:
         """Return the number."""
         if isinstance(data, str) and _INTEGER.fullmatch(data):
@@ -31,6 +37,13 @@ class Integer(serializers.IntegerField):
 
 class Boolean(serializers.BooleanField):
     """true or false, or OpenStack's words for it in any case (clients send `"True"`; users type `public=1`)."""
+
+    schema = {
+        "anyOf": [
+            {"type": "boolean"},
+            {"type": "string", "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$"},
+        ]
+    }
 
     def to_internal_value(self, data: Any) -> bool:
         """Return the truth value."""
@@ -70,6 +83,11 @@ class Reference(Text):
 class Labels(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
     """A flat object of text by text; numbers and truth values are kept as their text, as in Magnum."""
 
+    schema = {
+        "type": "object",
+        "additionalProperties": {"type": ["string", "number", "boolean"]},
+        "maxProperties": MAX_LABELS,
+    }
     default_error_messages = {
         "invalid": "Expected an object whose values are text, numbers or truth values.",
         "many": f"More than {MAX_LABELS} labels.",

@@ -10,6 +10,25 @@ from django.conf import settings
 from rest_framework.response import Response
 
 from api.expected import estimated_finish, expected_seconds, experience
+from api.openapi.documents import EXPECTED_SECONDS
+from api.openapi.methods import Does, Parameter, pages, texts
+from api.openapi.schemas import (
+    ANYTHING,
+    ID,
+    INTEGER,
+    MOMENT,
+    TEXT,
+    Named,
+    Schema,
+    array,
+    extended,
+    mapping,
+    maybe,
+    obj,
+    one_of,
+    optional,
+    paged,
+)
 from api.pages import paginate
 from api.preconditions import Conditional
 from api.problems import BadRequest, NotFound
@@ -27,6 +46,71 @@ if TYPE_CHECKING:
 
 _DIGITS = re.compile(r"[0-9]{1,4}", re.ASCII)
 SORT_KEYS = {"created_at": "created_at", "finished_at": "finished_at", "state": "state", "action": "action"}
+FAILURE = maybe(
+    Named(
+        "Failure",
+        obj({"code": TEXT, "resource": maybe(TEXT), "resource_type": maybe(TEXT), "next": TEXT})
+        | {"description": "What did not work, and what to do next."},
+    )
+)
+EXPECTATIONS = {"expected_seconds": EXPECTED_SECONDS, "estimated_finish": maybe(MOMENT)}
+EVENT = Named(
+    "OperationEvent",
+    obj(
+        {
+            "at": MOMENT,
+            "event": TEXT,
+            "from": maybe(TEXT),
+            "to": maybe(TEXT),
+            "epoch": INTEGER,
+            "node": maybe(ID),
+            "reason": maybe(TEXT),
+        }
+    ),
+)
+OPERATION = Named(
+    "Operation",
+    obj(
+        {
+            "id": ID,
+            "resource_type": TEXT,
+            "resource_id": ID,
+            "resource_name": TEXT,
+            "action": TEXT,
+            "params": mapping(ANYTHING),
+            "state": one_of(Operation.State.values),
+            "reason": maybe(TEXT),
+            "attempts": maybe(INTEGER),
+            "request_id": maybe(TEXT),
+            "user_id": TEXT,
+            "project_id": TEXT,
+            "created_at": MOMENT,
+            "finished_at": maybe(MOMENT),
+            "failure": FAILURE,
+            **EXPECTATIONS,
+        }
+    ),
+)
+WAIT = Parameter(
+    "wait", {"type": "integer", "minimum": 0}, "Answer when it is over, or after so many seconds."
+)
+
+
+def lists() -> Does:
+    """Return how a list of operations is described."""
+    return Does(
+        {200: paged("operations", OPERATION)}, query=(*pages(SORT_KEYS), *texts("resource_id", "state"))
+    )
+
+
+def shows() -> Does:
+    """Return how an operation is described that is shown by itself."""
+    more: dict[str, Schema] = {
+        "events": array(EVENT),
+        "progress": maybe(mapping(maybe(INTEGER))),
+        "hint": optional(maybe(TEXT), "With `wait`: why it was not waited for any longer."),
+    }
+    return Does({200: Named("OperationDetail", extended(OPERATION, more))}, query=(WAIT,))
 
 
 class OperationView(Conditional):

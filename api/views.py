@@ -1,7 +1,7 @@
 """The base of every view: authentication, policy, version, problems and headers, once.
 
-A view says which service it belongs to and which policy rule each of its methods needs; a method without a
-rule is refused. Who calls and what a rule means is decided by the classes in DRF's settings.
+A view says which service it belongs to, which policy rule each of its methods needs, and what each takes and answers; a
+method without a rule is refused. Who calls and what a rule means is decided by the classes in DRF's settings.
 
 A POST with an Idempotency-Key runs inside one transaction (see `api.idempotency`). So a method accepts a request and
 returns; it waits for nothing outside. What has to be waited for after the commit is waited for in `finish`.
@@ -26,12 +26,16 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
     from rest_framework.response import Response
 
+    from api.openapi.methods import Does
+
 
 class ResourceView(APIView):
     """A route of a service."""
 
     service: ClassVar[Service]
     policy: ClassVar[Mapping[str, str]] = {}
+    described: ClassVar[Mapping[str, Does]] = {}
+    """What each method takes and answers, as the OpenAPI description tells it and the tests hold it to."""
     since: ClassVar[Version | None] = None
     """The microversion that brought the route; older requests do not see it."""
     heeds_if_match: ClassVar[bool] = False

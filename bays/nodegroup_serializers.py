@@ -7,6 +7,8 @@ from typing import Any
 from rest_framework import serializers
 
 from api.fields import Boolean, Integer, Labels, Reference, StrictSerializer, Text
+from api.openapi.schemas import BOOLEAN, ID, INTEGER, LINKS, TEXT, Named, array, extended, maybe, obj
+from bays.documents import COUNT, DIFFERENCES, LABELS, STATUS, TIMES, WORD
 from bays.groups import Group
 from bays.serializers import MAX_NODES, labels_differences, moment
 
@@ -49,6 +51,45 @@ class UpgradeInput(StrictSerializer):
     cluster_template = Text(max_length=255)
     max_batch_size = Integer(min_value=1, max_value=MAX_NODES, required=False, allow_null=True)
     nodegroup = Reference()
+
+
+NODEGROUP_SUMMARY = Named(
+    "NodeGroupSummary",
+    obj(
+        {
+            "uuid": ID,
+            "name": TEXT,
+            "flavor_id": WORD,
+            "node_count": INTEGER,
+            "role": TEXT,
+            "is_default": BOOLEAN,
+            "image_id": WORD,
+            "status": STATUS,
+            "stack_id": maybe(ID),
+            "min_node_count": INTEGER,
+            "max_node_count": COUNT,
+        }
+    ),
+)
+NODEGROUP = Named(
+    "NodeGroup",
+    extended(
+        NODEGROUP_SUMMARY,
+        {
+            "cluster_id": ID,
+            "project_id": TEXT,
+            "docker_volume_size": COUNT,
+            "labels": LABELS,
+            **DIFFERENCES,
+            "node_addresses": array(TEXT),
+            "nodes": array(obj({"id": TEXT, "address": WORD})),
+            "status_reason": WORD,
+            "version": WORD,
+            **TIMES,
+            "links": LINKS,
+        },
+    ),
+)
 
 
 def nodegroup_summary(group: Group) -> dict[str, Any]:

@@ -34,6 +34,7 @@ COMPILED = (
     "deploy/requirements-heat",
     "deploy/requirements-clients",
     "deploy/requirements-old-clients",
+    "deploy/requirements-fuzz",
 )
 
 
@@ -70,6 +71,8 @@ def _venvs(command: str) -> list[Venv]:
         venvs.append(Venv("OpenStack's command line", ROOT / ".venv-clients", clients))
         older = (ROOT / "deploy" / "requirements-old-clients.txt",)
         venvs.append(Venv("Magnum's older command line", ROOT / ".venv-old-clients", older))
+        fuzz = (ROOT / "deploy" / "requirements-fuzz.txt",)
+        venvs.append(Venv("Schemathesis", ROOT / ".venv-fuzz", fuzz))
     return venvs
 
 

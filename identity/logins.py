@@ -9,6 +9,8 @@ from django.contrib.auth.hashers import check_password, make_password
 from rest_framework import serializers
 
 from api import fields
+from api.openapi.fields import schema_of
+from api.openapi.schemas import Schema
 from api.problems import Unauthorized
 from identity import tokens
 from identity.models import DOMAIN, ApplicationCredential, Project, User
@@ -88,6 +90,10 @@ class _Scope(serializers.Serializer[Any]):
     project = _Named(required=False)
     domain = serializers.DictField(required=False)
     system = _System(required=False)
+
+    @property
+    def schema(self) -> Schema:
+        return {"anyOf": [schema_of(self), {"const": "unscoped"}]}
 
     def to_internal_value(self, data: Any) -> Any:
         return {} if data == "unscoped" else super().to_internal_value(data)

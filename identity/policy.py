@@ -164,6 +164,10 @@ def enforce(caller: Caller, rule: str) -> None:
 class PolicyPermission(BasePermission):
     """Ask the rule that the view names for the request's method; a method without a rule is refused."""
 
+    def needed(self, view: ResourceView, method: str) -> str:
+        """Return the least that a method of a view needs, as its description tells it."""
+        return RULES[view.policy[method]]
+
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Return True, or raise.
 

@@ -35,6 +35,10 @@ class _Only(serializers.Field[Any, Any, Any, Any]):
         super().__init__(required=False)
         self.possible = possible
 
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"enum": list(self.possible)}
+
     def run_validation(self, data: Any = empty) -> Any:
         """Skip the field.
 
@@ -107,6 +111,12 @@ class PasswordSerializer(fields.StrictSerializer):
 
 class _RoleName(serializers.Field[Role, Any, Any, Any]):
     """A role by its id or its name."""
+
+    schema: Final = {
+        "type": "object",
+        "properties": {"id": {"type": "string"}, "name": {"type": "string"}, "domain_id": {}},
+        "additionalProperties": False,
+    }
 
     default_error_messages = {
         "invalid": "Expected an object with either id or name.",

@@ -8,6 +8,8 @@ from django.views.generic import RedirectView
 
 from api import errors
 from api.health import healthz
+from api.openapi import views as openapi
+from api.versions import SERVICES
 
 handler400 = errors.bad_request
 handler403 = errors.forbidden
@@ -18,6 +20,9 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("healthz", healthz),
     path("admin/", admin.site.urls),
+    path("docs", RedirectView.as_view(url="/docs/")),
+    path("docs/", openapi.page),
+    *(path(openapi.path_of(each).lstrip("/"), openapi.description, {"service": each}) for each in SERVICES),
     path("", include("identity.urls")),
     path("", include("bays.urls")),
     path("", include("volumes.urls")),

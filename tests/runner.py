@@ -8,9 +8,11 @@ import os
 import time
 import unittest
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.test.runner import DiscoverRunner
 
 from lifecycle import local
@@ -39,6 +41,8 @@ class Runner(DiscoverRunner):
 
     def setup_test_environment(self, **kwargs: Any) -> None:
         super().setup_test_environment(**kwargs)
+        settings.MIDDLEWARE = ["tests.described.Checking", *settings.MIDDLEWARE]
+        import_module("tests.described").watch_serializers()  # which needs the apps to be ready
         if self.verbosity < 2:  # what the system logs while it is being provoked is no news
             logging.getLogger().setLevel(logging.CRITICAL)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does, pages, patch_of, texts, truths
 from api.pages import paginate
 from api.patch import Patchable
 from api.preconditions import Conditional
 from api.problems import BadRequest
 from bays import actions
+from bays.documents import AMBIGUOUS, baymodels, one_baymodel
 from bays.models import BayModel
 from bays.serializers import MODEL_FIELDS, BayModelInput, baymodel_document
 from bays.views.base import BayView, truth, validated
@@ -36,6 +38,11 @@ PATCHABLE = Patchable(
 
 class BayModelsInDetail(BayView):
     policy = {"GET": "baymodel:list"}
+    described = {
+        "GET": Does(
+            {200: baymodels}, query=(*pages(SORT_KEYS), *texts(*FILTERS), *truths("all_projects", *FLAGS))
+        )
+    }
 
     def get(self, request: Request) -> Response:
         """List the project's baymodels and the published ones; `all_projects=true` lists all, for admins."""
@@ -58,6 +65,7 @@ class BayModelsInDetail(BayView):
 
 class BayModels(BayModelsInDetail):
     policy = {"GET": "baymodel:list", "POST": "baymodel:create"}
+    described = {**BayModelsInDetail.described, "POST": Does({201: one_baymodel}, takes=BayModelInput)}
 
     def post(self, request: Request) -> Response:
         """Make a baymodel."""
@@ -69,6 +77,11 @@ class BayModels(BayModelsInDetail):
 
 class BayModelDetail(Conditional, BayView):
     policy = {"GET": "baymodel:get", "PATCH": "baymodel:update", "DELETE": "baymodel:delete"}
+    described = {
+        "GET": Does({200: one_baymodel}, refuses=AMBIGUOUS),
+        "PATCH": Does({200: one_baymodel}, takes=patch_of(BayModelInput, empty=True)),
+        "DELETE": Does({204: None}),
+    }
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show a baymodel, by id or name."""

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from api.dryrun import NotRehearsed
 from api.expected import expectations
+from api.openapi.methods import Does, pages, texts, truths
 from api.pages import paginate
 from api.patch import Patchable
 from api.preconditions import Conditional
@@ -16,6 +17,8 @@ from api.problems import BadRequest
 from api.versions import Version
 from bays import actions, changing, grouping
 from bays.actions import Wish
+from bays.documents import ACCEPTED, AMBIGUOUS, changed_bay, detail, new_bay, one_bay, summary
+from bays.documents import bays as page_of
 from bays.groups import find_group, groups_of
 from bays.models import Bay
 from bays.nodegroups import DEFAULT_WORKER
@@ -73,6 +76,9 @@ PATCHABLE = Patchable(
 )
 
 
+LISTED = (*pages(SORT_KEYS), *texts("status", "name"), *truths("all_projects"))
+
+
 class AcceptingView(BayView):
     """A route that accepts work on a bay."""
 
@@ -85,6 +91,7 @@ class AcceptingView(BayView):
 
 class BaysInDetail(AcceptingView):
     policy = {"GET": "bay:list"}
+    described = {"GET": Does({200: page_of(detail)}, query=LISTED)}
     show = staticmethod(bay_detail)
 
     def get(self, request: Request) -> Response:
@@ -111,6 +118,10 @@ class BaysInDetail(AcceptingView):
 
 class Bays(BaysInDetail):
     policy = {"GET": "bay:list", "POST": "bay:create"}
+    described = {
+        "GET": Does({200: page_of(summary)}, query=LISTED),
+        "POST": Does({202: ACCEPTED, 201: one_bay}, takes=new_bay),
+    }
     dry_runs = frozenset({"POST"})
     show = staticmethod(bay_summary)
 
@@ -125,6 +136,11 @@ class Bays(BaysInDetail):
 
 class BayDetail(Conditional, AcceptingView):
     policy = {"GET": "bay:get", "PATCH": "bay:update", "DELETE": "bay:delete"}
+    described = {
+        "GET": Does({200: one_bay}, refuses=AMBIGUOUS),
+        "PATCH": Does({202: ACCEPTED, 200: one_bay}, takes=changed_bay, query=truths("rollback")),
+        "DELETE": Does({204: None}),
+    }
     dry_runs = frozenset({"PATCH", "DELETE"})
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
@@ -179,6 +195,7 @@ class BayDetail(Conditional, AcceptingView):
 
 class Resize(Conditional, BayView):
     policy = {"POST": "bay:resize"}
+    described = {"POST": Does({202: ACCEPTED}, takes=lambda view: ResizeInput(view.words))}
     dry_runs = frozenset({"POST"})
     since = Version(1, 7)
 

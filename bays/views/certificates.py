@@ -9,10 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.fields import StrictSerializer, Text
+from api.openapi.methods import Does, texts
 from api.preconditions import Conditional
 from api.problems import BadRequest, NotFound
 from bays import actions, authorities
 from bays.certificates import MOST_CHARACTERS
+from bays.documents import ACCEPTED, AMBIGUOUS, CERTIFICATE
 from bays.models import Bay
 from bays.serializers import links
 from bays.views.base import BayView, validated
@@ -39,6 +41,7 @@ class CertificateInput(StrictSerializer):
 
 class Certificates(BayView):
     policy = {"POST": "certificate:create"}
+    described = {"POST": Does({201: CERTIFICATE}, takes=CertificateInput)}
 
     def post(self, request: Request) -> Response:
         """Sign a request for a certificate."""
@@ -54,6 +57,10 @@ class Certificates(BayView):
 
 class CertificateDetail(Conditional, BayView):
     policy = {"GET": "certificate:get", "PATCH": "certificate:rotate_ca"}
+    described = {
+        "GET": Does({200: CERTIFICATE}, query=texts("ca_cert_type"), refuses=AMBIGUOUS),
+        "PATCH": Does({202: ACCEPTED}),
+    }
 
     def get(self, request: Request, ident: str) -> Response:
         """Show the certificate of the bay's authority."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does
+from bays.documents import CONTENTS, VERSIONS
 from bays.views.base import BayView
 
 COLLECTIONS = (
@@ -16,6 +18,7 @@ MEDIA_TYPE = {"base": "application/json", "type": "application/vnd.openstack.mag
 
 class Versions(BayView):
     policy = {"GET": "identity:discover"}
+    described = {"GET": Does({200: VERSIONS})}
     authentication_classes = []  # a stale token must not spoil what needs none
 
     def get(self, request: Request) -> Response:  # noqa: ARG002
@@ -39,6 +42,7 @@ class Versions(BayView):
 
 class Contents(BayView):
     policy = {"GET": "identity:discover"}
+    described = {"GET": Does({200: CONTENTS})}
     authentication_classes = []  # a stale token must not spoil what needs none
 
     def get(self, request: Request) -> Response:  # noqa: ARG002

@@ -13,6 +13,7 @@ from identity.following import feed_of
 
 class Events(BayView):
     policy = {"GET": "event:list"}
+    described = {"GET": events.DESCRIBED}
 
     def get(self, request: Request) -> HttpResponseBase:
         """Tell what has happened since a cursor, or, to a client that accepts text/event-stream, what happens."""

@@ -7,14 +7,19 @@ from typing import Final
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does, pages, patch_of, texts
+from api.openapi.schemas import paged
 from api.pages import page_of
 from api.patch import Patchable
 from api.preconditions import Conditional
 from api.problems import BadRequest
 from api.versions import Version
 from bays import actions, grouping
+from bays.documents import ACCEPTED, AMBIGUOUS
 from bays.groups import find_group, groups_of
 from bays.nodegroup_serializers import (
+    NODEGROUP,
+    NODEGROUP_SUMMARY,
     BoundsInput,
     NodeGroupInput,
     UpgradeInput,
@@ -44,6 +49,14 @@ SORT_KEYS = {
 
 class NodeGroups(BayView):
     policy = {"GET": "nodegroup:list", "POST": "nodegroup:create"}
+    described = {
+        "GET": Does(
+            {200: paged("nodegroups", NODEGROUP_SUMMARY)},
+            query=(*pages(SORT_KEYS), *texts("role")),
+            refuses=AMBIGUOUS,
+        ),
+        "POST": Does({202: NODEGROUP}, takes=NodeGroupInput),
+    }
     dry_runs = frozenset({"POST"})
     since = NODEGROUPS
 
@@ -73,6 +86,11 @@ class NodeGroups(BayView):
 
 class NodeGroupDetail(Conditional, BayView):
     policy = {"GET": "nodegroup:get", "PATCH": "nodegroup:update", "DELETE": "nodegroup:delete"}
+    described = {
+        "GET": Does({200: NODEGROUP}, refuses=AMBIGUOUS),
+        "PATCH": Does({202: NODEGROUP}, takes=patch_of(BoundsInput)),
+        "DELETE": Does({204: None}),
+    }
     dry_runs = frozenset({"PATCH", "DELETE"})
     since = NODEGROUPS
 
@@ -106,6 +124,7 @@ class NodeGroupDetail(Conditional, BayView):
 
 class Upgrade(Conditional, BayView):
     policy = {"POST": "bay:upgrade"}
+    described = {"POST": Does({202: ACCEPTED}, takes=UpgradeInput)}
     dry_runs = frozenset({"POST"})
     since = UPGRADES
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.operations import OperationView, list_document
+from api.operations import OperationView, list_document, lists, shows
 from bays.models import Bay
 from bays.reasons import understood
 from bays.serializers import progress
@@ -16,6 +16,7 @@ from lifecycle.models import Operation
 
 class Operations(BayView):
     policy = {"GET": "operation:list"}
+    described = {"GET": lists()}
 
     def get(self, request: Request) -> Response:
         """List the project's operations on bays; `resource_id` and `state` narrow the list."""
@@ -25,6 +26,7 @@ class Operations(BayView):
 
 class OperationDetail(OperationView, BayView):
     policy = {"GET": "operation:get"}
+    described = {"GET": shows()}
     kinds = (BAY.name,)
     understood = staticmethod(understood)
 

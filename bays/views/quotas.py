@@ -9,10 +9,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.fields import Integer, StrictSerializer, Text
+from api.openapi.methods import Does, pages, texts, truths
+from api.openapi.schemas import paged
 from api.pages import paginate
 from api.preconditions import Conditional
 from api.problems import BadRequest, NotFound
 from bays import limits
+from bays.documents import QUOTA, STATS
 from bays.models import Quota
 from bays.serializers import moment
 from bays.views.base import BayView, truth, validated
@@ -52,6 +55,10 @@ def quota_document(quota: Quota) -> dict[str, Any]:
 
 class Quotas(BayView):
     policy = {"GET": "bay_quota:list", "POST": "bay_quota:change"}
+    described = {
+        "GET": Does({200: paged("quotas", QUOTA)}, query=(*pages(SORT_KEYS), *truths("all_tenants"))),
+        "POST": Does({201: QUOTA}, takes=QuotaInput),
+    }
 
     def get(self, request: Request) -> Response:
         """List the quotas that projects have of their own; `all_tenants=true` lists everybody's."""
@@ -77,6 +84,11 @@ class Quotas(BayView):
 
 class QuotaDetail(Conditional, BayView):
     policy = {"GET": "bay_quota:get", "PATCH": "bay_quota:change", "DELETE": "bay_quota:change"}
+    described = {
+        "GET": Does({200: QUOTA}),
+        "PATCH": Does({202: QUOTA}, takes=QuotaInput),
+        "DELETE": Does({204: None}),
+    }
 
     def get(self, request: Request, project: str, resource: str) -> Response:  # noqa: ARG002
         """Show a project's quota, or the default where it has none of its own."""
@@ -104,6 +116,7 @@ class QuotaDetail(Conditional, BayView):
 
 class Stats(BayView):
     policy = {"GET": "stats:get"}
+    described = {"GET": Does({200: STATS}, query=texts("type", "project_id"))}
 
     def get(self, request: Request) -> Response:
         """Count the clusters and nodes of a project; of all projects for admins who name none."""

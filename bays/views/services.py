@@ -7,8 +7,11 @@ from typing import Any, NoReturn
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does
+from api.openapi.schemas import OBJECT, listed
 from api.problems import BadRequest, NotFound
 from bays import services
+from bays.documents import FEDERATIONS, SERVICE
 from bays.serializers import moment
 from bays.services import Service
 from bays.views.base import BayView
@@ -35,6 +38,7 @@ def service_document(service: Service) -> dict[str, Any]:
 
 class Services(BayView):
     policy = {"GET": "mservice:list"}
+    described = {"GET": Does({200: listed("mservices", SERVICE)})}
 
     def get(self, request: Request) -> Response:  # noqa: ARG002
         """List the workers, by host. The list is whole: there are no pages of it."""
@@ -43,6 +47,7 @@ class Services(BayView):
 
 class Federations(BayView):
     policy = {"GET": "federation:get", "POST": "federation:create"}
+    described = {"GET": Does({200: FEDERATIONS}), "POST": Does({}, takes=OBJECT)}
 
     def get(self, request: Request) -> Response:  # noqa: ARG002
         """List nothing, as Magnum does."""
@@ -57,6 +62,7 @@ class Federations(BayView):
 
 class FederationDetail(BayView):
     policy = {"GET": "federation:get", "PATCH": "federation:create", "DELETE": "federation:create"}
+    described = dict.fromkeys(policy, Does({}))  # each is refused
 
     def get(self, request: Request, ident: str) -> NoReturn:  # noqa: ARG002
         """Find none."""

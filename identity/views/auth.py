@@ -7,10 +7,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api import rates
+from api.openapi.methods import Does, texts
+from api.openapi.schemas import array, obj
 from api.problems import BadRequest, Forbidden, NotFound, TooManyRequests
 from api.rates import network_of
 from identity import bodies, guesses, logins, tokens
 from identity.callers import NO_PROJECT
+from identity.documents import SERVICE, SUBJECT, TOKEN, VERSION, one, whole
 from identity.policy import enforce
 from identity.tokens import Checked
 from identity.views.base import IdentityView
@@ -20,6 +23,7 @@ class Versions(IdentityView):
     """Which versions there are: one. Clients ask this first, without a token."""
 
     policy = {"GET": "identity:discover"}
+    described = {"GET": Does({300: obj({"versions": obj({"values": array(VERSION)})})})}
     authentication_classes = []
 
     def get(self, request: Request) -> Response:
@@ -31,6 +35,7 @@ class Version(IdentityView):
     """Version 3."""
 
     policy = {"GET": "identity:discover"}
+    described = {"GET": Does({200: one("version", VERSION)})}
     authentication_classes = []
 
     def get(self, request: Request) -> Response:
@@ -42,6 +47,16 @@ class Tokens(IdentityView):
     """Log in; and check or take back a token, one's own or, as admin, anybody's."""
 
     policy = {"POST": "identity:login", "GET": "identity:own", "DELETE": "identity:own"}
+    described = {
+        "POST": Does(
+            {201: one("token", TOKEN)},
+            takes=logins.LoginSerializer,
+            query=texts("nocatalog"),
+            refuses=(401, 429),
+        ),
+        "GET": Does({200: one("token", TOKEN)}, query=texts("nocatalog"), headers=(SUBJECT,), refuses=(404,)),
+        "DELETE": Does({204: None}, headers=(SUBJECT,), refuses=(404,)),
+    }
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Return none for a login: a stale token beside it must not spoil it."""
@@ -89,6 +104,7 @@ class Catalog(IdentityView):
     """The catalog, as in a token."""
 
     policy = {"GET": "identity:own"}
+    described = {"GET": Does({200: whole("catalog", SERVICE)})}
 
     def get(self, request: Request) -> Response:
         """Describe it; it belongs to a token with a scope."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does, texts, wrapped
+from api.openapi.schemas import ANYTHING
 from api.problems import Forbidden
 from identity import bodies, credentials
 from identity.actions import missing
+from identity.documents import CREDENTIAL, NEW_CREDENTIAL, one, whole
 from identity.models import ApplicationCredential
 from identity.policy import enforce
 from identity.serializers import CredentialSerializer, read
@@ -28,6 +31,13 @@ class Credentials(_OfUser):
     """The application credentials of a user."""
 
     policy = {"GET": "identity:own", "POST": "identity:own"}
+    described = {
+        "GET": Does({200: whole("application_credentials", CREDENTIAL)}, query=texts("name")),
+        "POST": Does(
+            {201: one("application_credential", NEW_CREDENTIAL)},
+            takes=wrapped("application_credential", CredentialSerializer, strict=True),
+        ),
+    }
     heeds_idempotency_key = False
 
     def get(self, request: Request, user: str) -> Response:
@@ -54,6 +64,7 @@ class CredentialDetail(_OfUser):
     """One application credential."""
 
     policy = {"GET": "identity:own", "DELETE": "identity:own"}
+    described = {"GET": Does({200: one("application_credential", CREDENTIAL)}), "DELETE": Does({204: None})}
 
     def get(self, request: Request, user: str, ident: str) -> Response:
         """Describe it."""
@@ -71,6 +82,7 @@ class AccessRules(_OfUser):
     """What a user's application credentials are limited to beside their roles: nothing, here."""
 
     policy = {"GET": "identity:own"}
+    described = {"GET": Does({200: whole("access_rules", ANYTHING)})}
 
     def get(self, request: Request, user: str) -> Response:  # noqa: ARG002 (the route's argument)
         """List none."""
@@ -81,6 +93,7 @@ class AccessRuleDetail(_OfUser):
     """One of them: there is none."""
 
     policy = {"GET": "identity:own", "DELETE": "identity:own"}
+    described = dict.fromkeys(policy, Does({}))
 
     def get(self, request: Request, user: str, ident: str) -> Response:  # noqa: ARG002 (the route's arguments)
         """Answer that there is none."""

@@ -6,19 +6,25 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does, texts, wrapped
 from identity import actions, bodies
 from identity.actions import missing
 from identity.callers import Caller
+from identity.documents import PROJECT, one, whole
 from identity.models import Project
 from identity.policy import allows, enforce
 from identity.serializers import ProjectSerializer, read
 from identity.views.base import IdentityView, elsewhere, truth
+
+LISTED = whole("projects", PROJECT)
+FILTERS = texts("name", "enabled", "domain_id", "is_domain")
 
 
 class OwnProjects(IdentityView):
     """The projects that the caller may ask a token for."""
 
     policy = {"GET": "identity:own"}
+    described = {"GET": Does({200: LISTED})}
 
     def get(self, request: Request) -> Response:
         """List them."""
@@ -29,6 +35,7 @@ class ProjectsOfUser(IdentityView):
     """The projects that a user is somebody in; an admin asks of anybody."""
 
     policy = {"GET": "identity:own"}
+    described = {"GET": Does({200: LISTED}, query=FILTERS)}
 
     def get(self, request: Request, ident: str) -> Response:
         """List them."""
@@ -41,6 +48,12 @@ class Projects(IdentityView):
     """The caller's projects; an admin's are all."""
 
     policy = {"GET": "identity:own", "POST": "identity:change"}
+    described = {
+        "GET": Does({200: LISTED}, query=FILTERS),
+        "POST": Does(
+            {201: one("project", PROJECT)}, takes=wrapped("project", ProjectSerializer, strict=True)
+        ),
+    }
 
     def get(self, request: Request) -> Response:
         """List them, by `name`, `domain_id` or `enabled` if asked."""
@@ -57,6 +70,14 @@ class ProjectDetail(IdentityView):
     """One project."""
 
     policy = {"GET": "identity:own", "PATCH": "identity:change", "DELETE": "identity:change"}
+    described = {
+        "GET": Does({200: one("project", PROJECT)}),
+        "PATCH": Does(
+            {200: one("project", PROJECT)},
+            takes=wrapped("project", ProjectSerializer, strict=True, partial=True),
+        ),
+        "DELETE": Does({204: None}),
+    }
 
     def get(self, request: Request, ident: str) -> Response:
         """Describe it."""

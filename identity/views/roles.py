@@ -6,17 +6,26 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does, texts
 from identity import actions, bodies
 from identity.actions import missing
+from identity.documents import ASSIGNMENT, ROLE, one, whole
+from identity.documents import DOMAIN as DOMAIN_SCHEMA
 from identity.models import DOMAIN, Assignment, Role
 from identity.policy import allows
 from identity.views.base import IdentityView, find_role, truth
+
+ASKED = (
+    *("effective", "include_names", "role.id", "user.id", "scope.project.id", "scope.system"),
+    *("group.id", "scope.domain.id", "scope.OS-INHERIT:inherited_to"),
+)
 
 
 class Domains(IdentityView):
     """The domains: one."""
 
     policy = {"GET": "identity:known"}
+    described = {"GET": Does({200: whole("domains", DOMAIN_SCHEMA)}, query=texts("name", "enabled"))}
 
     def get(self, request: Request) -> Response:
         """List it, unless another `name` is asked for."""
@@ -31,6 +40,7 @@ class DomainDetail(IdentityView):
     """The only domain."""
 
     policy = {"GET": "identity:known"}
+    described = {"GET": Does({200: one("domain", DOMAIN_SCHEMA)})}
 
     def get(self, request: Request, ident: str) -> Response:
         """Describe it."""
@@ -43,6 +53,7 @@ class Roles(IdentityView):
     """The roles there are."""
 
     policy = {"GET": "identity:known"}
+    described = {"GET": Does({200: whole("roles", ROLE)}, query=texts("name", "domain_id"))}
 
     def get(self, request: Request) -> Response:
         """List them, by `name` if asked; none belongs to a domain."""
@@ -59,6 +70,7 @@ class RoleDetail(IdentityView):
     """One role."""
 
     policy = {"GET": "identity:known"}
+    described = {"GET": Does({200: one("role", ROLE)})}
 
     def get(self, request: Request, ident: str) -> Response:
         """Describe it."""
@@ -69,6 +81,7 @@ class Grants(IdentityView):
     """The roles that a user was given in a project, or in the system."""
 
     policy = {"GET": "identity:all"}
+    described = {"GET": Does({200: whole("roles", ROLE)})}
 
     def get(self, request: Request, user: str, project: str | None = None) -> Response:
         """List them."""
@@ -82,6 +95,7 @@ class Grant(IdentityView):
     """One role of a user in a project, or in the system."""
 
     policy = {"GET": "identity:all", "PUT": "identity:change", "DELETE": "identity:change"}
+    described = dict.fromkeys(policy, Does({204: None}))
 
     def get(self, request: Request, user: str, role: str, project: str | None = None) -> Response:  # noqa: ARG002
         """Tell whether the user was given it."""
@@ -106,6 +120,7 @@ class Assignments(IdentityView):
     """Who is what, and where; those who are no admin see what they are themselves."""
 
     policy = {"GET": "identity:own"}
+    described = {"GET": Does({200: whole("role_assignments", ASSIGNMENT)}, query=texts(*ASKED))}
 
     def get(self, request: Request) -> Response:
         """List the roles given; with `effective`, the roles that those imply as well."""

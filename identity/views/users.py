@@ -5,8 +5,10 @@ from __future__ import annotations
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does, texts, wrapped
 from identity import actions, bodies
 from identity.actions import missing
+from identity.documents import USER, one, whole
 from identity.models import User
 from identity.policy import allows, enforce
 from identity.serializers import PasswordSerializer, UserSerializer, read
@@ -17,6 +19,10 @@ class Users(IdentityView):
     """The caller; an admin sees all."""
 
     policy = {"GET": "identity:own", "POST": "identity:change"}
+    described = {
+        "GET": Does({200: whole("users", USER)}, query=texts("name", "enabled", "domain_id")),
+        "POST": Does({201: one("user", USER)}, takes=wrapped("user", UserSerializer, strict=True)),
+    }
 
     def get(self, request: Request) -> Response:
         """List them, by `name`, `domain_id` or `enabled` if asked."""
@@ -41,6 +47,13 @@ class UserDetail(IdentityView):
     """One user: oneself, or anybody for an admin."""
 
     policy = {"GET": "identity:own", "PATCH": "identity:change", "DELETE": "identity:change"}
+    described = {
+        "GET": Does({200: one("user", USER)}),
+        "PATCH": Does(
+            {200: one("user", USER)}, takes=wrapped("user", UserSerializer, strict=True, partial=True)
+        ),
+        "DELETE": Does({204: None}),
+    }
 
     def get(self, request: Request, ident: str) -> Response:
         """Describe the user."""
@@ -65,6 +78,7 @@ class OwnPassword(IdentityView):
     """The caller's password."""
 
     policy = {"POST": "identity:own"}
+    described = {"POST": Does({204: None}, takes=wrapped("user", PasswordSerializer, strict=True))}
 
     def post(self, request: Request, ident: str) -> Response:
         """Change it, given the one that it replaces."""

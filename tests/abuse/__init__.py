@@ -4,7 +4,7 @@ What a package tests for itself is not written twice; the modules here hold what
 
 | | somebody... | tests |
 |---|---|---|
-| 1 | names another tenant's thing by its id | `test_tenants`, `bays.test_role_matrix`, `volumes.test_role_matrix` |
+| 1 | names another tenant's thing by its id | `test_tenants`, `tests/matrix` |
 | 2 | lists what is others' | `test_tenants` |
 | 3 | takes away a volume that a server uses | `volumes.test_connections_api`, `volumes.test_attachments_api` |
 | 4 | attaches, extends and deletes one volume at once | `races.test_attach_races`, `races.test_volume_races` |

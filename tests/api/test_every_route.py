@@ -24,9 +24,10 @@ from tests.bays.base import BASE as BAYS
 from tests.bays.base import BayCase
 from tests.bays.signing import csr
 from tests.identity.base import DoorCase
+from tests.matrix.catalog import LUKS
+from tests.matrix.test_matrix import PLENTY
 from tests.volumes.base import BASE as VOLUMES
-from tests.volumes.test_catalog_roles import LUKS, CatalogCase
-from tests.volumes.test_role_matrix import PLENTY
+from tests.volumes.test_catalog_system import CatalogCase
 from volumes.models import Attachment, Message, Transfer
 from volumes.views.base import VolumeView
 from volumes.views.qos import Association

@@ -21,6 +21,11 @@ UNSET: Final = "null"  # Cinder's word for the mode of an attachment that was to
 class Connector(serializers.Field[dict[str, Any], Any, dict[str, Any], Any]):
     """Who wants to reach a volume: an object that names its `host`. What else it holds, the back-end checks."""
 
+    schema: Final = {
+        "type": "object",
+        "properties": {"host": {"type": "string"}, "mode": {"enum": [*MODES, None]}},
+    }
+
     default_error_messages = {
         "invalid": "Expected an object.",
         "long": f"A connector has at most {LONGEST} characters.",

@@ -50,6 +50,13 @@ class Ident(Text):
 class Metadata(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
     """A flat object of text by text; null is empty."""
 
+    schema: Final = {
+        "type": ["object", "null"],
+        "additionalProperties": {"type": "string", "maxLength": MAX_TEXT},
+        "propertyNames": {"minLength": 1, "maxLength": MAX_TEXT},
+        "maxProperties": MAX_ITEMS,
+    }
+
     default_error_messages = {
         "invalid": f"Expected an object of text by text: keys of 1 to {MAX_TEXT} characters, values of no more.",
         "many": f"More than {MAX_ITEMS} items.",
@@ -84,6 +91,8 @@ class MetadataInput(serializers.Serializer[Any]):
 
 class NotOffered(serializers.Field[None, Any, None, Any]):
     """What Cinder would take here and we do not: only null (or empty text) is accepted."""
+
+    schema: Final = {"enum": [False, ""]}
 
     def __init__(self, why: str) -> None:
         super().__init__(required=False, allow_null=True, error_messages={"invalid": why})

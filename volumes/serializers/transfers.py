@@ -27,6 +27,8 @@ class TransferInput(serializers.Serializer[Any]):
 class Key(Text):
     """The key of an offer. Some clients send one of digits as a number."""
 
+    schema: Final = {"type": ["string", "integer"], "maxLength": LONGEST}
+
     def to_internal_value(self, data: Any) -> str:
         """Return the key as text."""
         return super().to_internal_value(

@@ -22,6 +22,8 @@ _FALSE: Final = frozenset({"false", "0", "off", "no", "n", "f"})
 class Truth(serializers.BooleanField):
     """true or false, or one of the words for them."""
 
+    schema: Final = {"anyOf": [{"type": "boolean"}, {"type": "string", "maxLength": 5}]}
+
     def to_internal_value(self, data: Any) -> bool:
         """Return the truth value."""
         word = data.lower() if isinstance(data, str) else data
@@ -32,6 +34,13 @@ class Truth(serializers.BooleanField):
 
 class Specs(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
     """A flat object of text by key. A key without a value (null) says nothing and is left out."""
+
+    schema: Final = {
+        "type": "object",
+        "additionalProperties": {"type": ["string", "number", "null"]},
+        "propertyNames": {"pattern": r"^[a-zA-Z0-9_:. /-]{1,255}$"},
+        "maxProperties": MAX_SPECS,
+    }
 
     default_error_messages = {
         "invalid": "Expected an object whose values are text.",

@@ -63,6 +63,14 @@ class VolumeChange(Input):
 class Hints(serializers.Field[dict[str, Any], Any, dict[str, Any], Any]):
     """Where the volume should go, by the volumes that are or are not there; other hints are kept, not read."""
 
+    schema: Final = {
+        "type": "object",
+        "properties": {
+            name: {"type": ["string", "array"], "items": {"type": "string"}, "maxItems": MAX_HINTED}
+            for name in AFFINITY
+        },
+    }
+
     default_error_messages = {
         "invalid": f"Expected an object of at most {MAX_HINTS} characters.",
         "ids": f"{{name}} must be the id of a volume, or a list of at most {MAX_HINTED}.",

@@ -7,8 +7,11 @@ from typing import Final, NoReturn
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does
+from api.openapi.schemas import ANYTHING, array
 from api.problems import BadRequest, NotFound
 from api.versions import Version
+from volumes.documents import one
 from volumes.views.base import VolumeView
 
 # By path: the key of the list, the microversion that brought it, and what it is called.
@@ -30,6 +33,10 @@ class Absent(VolumeView):
     """A collection that is always empty."""
 
     policy = {"GET": "absent:list", "POST": "absent:ask"}
+    described = {
+        "GET": Does({200: lambda view: one(view.key, array(ANYTHING, maxItems=0))}),
+        "POST": Does({}, takes=ANYTHING),
+    }
     key = ""
     what = ""
 
@@ -47,6 +54,7 @@ class AbsentDetail(VolumeView):
     """One of a collection that is always empty."""
 
     policy = dict.fromkeys(("GET", "PUT", "DELETE", "POST"), "absent:list")
+    described = dict.fromkeys(policy, Does({}))
     what = ""
 
     def get(self, request: Request, ident: str, rest: str = "") -> NoReturn:  # noqa: ARG002

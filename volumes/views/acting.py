@@ -17,6 +17,9 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from api.dryrun import NotRehearsed
+from api.openapi.fields import schema_of
+from api.openapi.methods import Body, Does
+from api.openapi.schemas import ANYTHING, Schema, maybe, obj
 from api.preconditions import Conditional
 from api.problems import BadRequest, NotFound
 from identity import policy
@@ -46,6 +49,7 @@ class Action(Generic[R]):
     since: int = 0  # minor version
     status: int = 202
     finish: Finish[R] | None = None
+    answers: Schema | None = None  # how the answer's document is described
     dry_run: bool = False
 
 
@@ -102,6 +106,29 @@ class ActionView(Conditional, VolumeView, Generic[R]):
             values = {} if action.takes is None else validated(action.takes(data=body))
             response.data = action.finish(self, str(self.kwargs["ident"]), values)
         return response
+
+
+def described(actions: Mapping[str, Action[Any]]) -> Does:
+    """Return how the actions of a table are described: a body has the key of one of them."""
+    bodies = []
+    for name, action in actions.items():
+        inner = ANYTHING if action.takes is None else maybe(schema_of(action.takes()))
+        told = {"title": name, "x-openstack": {"action-name": name, "min-ver": f"3.{action.since}"}}
+        bodies.append({**obj({name: inner}), **told})
+    answers: dict[int, Any] = {}
+    for action in actions.values():
+        answers.setdefault(action.status, []).append(action.answers)
+    told_by = tuple(action.takes for action in actions.values() if action.takes is not None)
+    return Does(
+        {status: _any(documents) for status, documents in answers.items()},
+        takes=Body({"oneOf": bodies}, told_by),
+    )
+
+
+def _any(documents: list[Schema | None]) -> Schema | None:
+    """Return the documents that the actions of one status answer with; some may have none."""
+    known = [document for document in documents if document is not None]
+    return {"anyOf": known} if known else None
 
 
 def not_offered(why: str, rule: str) -> Action[Any]:

@@ -11,6 +11,7 @@ from identity.callers import Caller
 from volumes import waiting
 from volumes.actions import detaching, older_attach
 from volumes.actions.connections import host_of
+from volumes.documents.stored import CONNECTED
 from volumes.models import Connection, Volume
 from volumes.serializers.attachments import AttachInput, ConnectInput, DetachInput, ForceDetachInput
 from volumes.states import DISCONNECTING, ERROR_DISCONNECTING
@@ -85,7 +86,7 @@ ACTIONS: Final[Mapping[str, Action[Volume]]] = {
     "os-detach": Action("volume:detach", _detach, DetachInput, finish=_let_go),
     "os-force_detach": Action("volume:force_detach", _force_detach, ForceDetachInput, finish=_let_go),
     "os-initialize_connection": Action(
-        "volume:connect", _initialize, ConnectInput, status=200, finish=_connected
+        "volume:connect", _initialize, ConnectInput, status=200, finish=_connected, answers=CONNECTED
     ),
     "os-terminate_connection": Action("volume:connect", _terminate, ConnectInput, finish=_let_go),
 }

@@ -13,6 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.idempotency import REPLAYED
+from api.openapi.methods import Does, sorted_pages, wrapped
+from api.openapi.schemas import listed
 from api.pages import paginate_by_sort
 from api.preconditions import Conditional
 from api.problems import BadRequest
@@ -22,6 +24,8 @@ from volumes import waiting
 from volumes.actions import attachments as actions
 from volumes.actions import detaching
 from volumes.actions.guarding import find_volume
+from volumes.documents import one, page
+from volumes.documents.stored import ALL_TENANTS, ATTACHMENT, ATTACHMENT_SUMMARY
 from volumes.models import Attachment, Connection
 from volumes.serializers.attachments import (
     AttachmentChange,
@@ -31,7 +35,7 @@ from volumes.serializers.attachments import (
 )
 from volumes.states import ATTACHING, ERROR_ATTACHING
 from volumes.views import filtering
-from volumes.views.acting import Action, ActionView, Values
+from volumes.views.acting import Action, ActionView, Values, described
 from volumes.views.base import VolumeView, truth, unwrapped, validated
 from volumes.views.filtering import Filter
 
@@ -55,6 +59,8 @@ FILTERS: Final = {
     "instance_id": Filter(filtering.equal("instance_id")),
     "instance_uuid": Filter(filtering.equal("instance_id")),
 }
+LISTED: Final = (*sorted_pages(SORT_KEYS), *filtering.parameters(FILTERS), *ALL_TENANTS)
+ONE: Final = one("attachment", ATTACHMENT)
 
 
 def visible(view: VolumeView) -> QuerySet[Attachment]:
@@ -68,6 +74,7 @@ Show = Callable[[Attachment], dict[str, Any]]
 
 class AttachmentsInDetail(VolumeView):
     policy = {"GET": "attachment:list"}
+    described = {"GET": Does({200: page("attachments", ATTACHMENT)}, query=LISTED)}
     since = SINCE
     show: Show = staticmethod(attachment_document)
 
@@ -84,6 +91,10 @@ class AttachmentsInDetail(VolumeView):
 
 class Attachments(AttachmentsInDetail):
     policy = {"GET": "attachment:list", "POST": "attachment:create"}
+    described = {
+        "GET": Does({200: page("attachments", ATTACHMENT_SUMMARY)}, query=LISTED),
+        "POST": Does({200: ONE}, takes=wrapped("attachment", AttachmentInput)),
+    }
     show = staticmethod(attachment_summary)
 
     def post(self, request: Request) -> Response:
@@ -116,6 +127,11 @@ class Attachments(AttachmentsInDetail):
 
 class AttachmentDetail(Conditional, VolumeView):
     policy = {"GET": "attachment:get", "PUT": "attachment:update", "DELETE": "attachment:delete"}
+    described = {
+        "GET": Does({200: ONE}),
+        "PUT": Does({200: ONE}, takes=wrapped("attachment", AttachmentChange)),
+        "DELETE": Does({200: listed("attachments", ATTACHMENT_SUMMARY)}),
+    }
     since = SINCE
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
@@ -160,6 +176,7 @@ class AttachmentActions(ActionView[Attachment]):
     policy = {"POST": "attachment:get"}
     since = SINCE
     actions = {"os-complete": Action("attachment:complete", _complete, since=44, status=204)}
+    described = {"POST": described(actions)}
 
     def find(self, ident: str) -> Attachment:
         return actions.find_attachment(self.caller, ident)

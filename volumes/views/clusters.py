@@ -8,10 +8,14 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does, texts
+from api.openapi.schemas import OBJECT, listed
 from api.problems import BadRequest, NotFound
 from api.versions import Version
 from volumes.actions import services
 from volumes.actions.services import STORAGE, Cluster
+from volumes.documents import one
+from volumes.documents.catalog import CHANGED_CLUSTER, CLEANUP, CLUSTER, CLUSTER_SUMMARY
 from volumes.serializers.services import (
     CLUSTER_REPLICATION,
     CLUSTERS,
@@ -37,11 +41,13 @@ LATER_FILTERS: Mapping[str, Value] = {
     "frozen": lambda cluster: cluster.backend.frozen,
     "active_backend_id": lambda _: None,
 }
+LISTED = (*texts(*FILTERS), *texts(*LATER_FILTERS, since=str(CLUSTER_REPLICATION)))
 
 
 class Clusters(VolumeView):
     since = CLUSTERS
     policy = {"GET": "service:list"}
+    described = {"GET": Does({200: listed("clusters", CLUSTER_SUMMARY)}, query=LISTED)}
     shown = staticmethod(cluster_summary)
 
     def get(self, request: Request) -> Response:
@@ -56,12 +62,14 @@ class Clusters(VolumeView):
 
 
 class ClustersInDetail(Clusters):
+    described = {"GET": Does({200: listed("clusters", CLUSTER)}, query=LISTED)}
     shown = staticmethod(cluster_detail)
 
 
 class ClusterDetail(VolumeView):
     since = CLUSTERS
     policy = {"GET": "service:list"}
+    described = {"GET": Does({200: one("cluster", CLUSTER)}, query=texts("binary"))}
 
     def get(self, request: Request, ident: str) -> Response:
         """Show a cluster."""
@@ -74,6 +82,7 @@ class ClusterView(VolumeView):
 
     since = CLUSTERS
     policy = {"PUT": "service:change"}
+    described = {"PUT": Does({200: CHANGED_CLUSTER}, takes=ClusterInput, refuses=(404,))}
     disabled = False
 
     def put(self, request: Request) -> Response:
@@ -101,6 +110,7 @@ class DisableCluster(ClusterView):
 class WorkersCleanup(VolumeView):
     since = Version(3, 24)
     policy = {"POST": "service:change"}
+    described = {"POST": Does({202: CLEANUP}, takes=OBJECT)}
 
     def post(self, request: Request) -> Response:
         """Answer that nothing is to be cleaned up: what a lost worker left is taken over without being asked for."""

@@ -7,9 +7,13 @@ from contextlib import AbstractContextManager, nullcontext
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does, wrapped
+from api.openapi.schemas import listed
 from api.preconditions import ANY, Conditional
 from api.versions import Version
 from volumes.actions import default_types
+from volumes.documents import one
+from volumes.documents.catalog import DEFAULT_TYPE
 from volumes.models import DefaultType
 from volumes.serializers.types import DefaultTypeInput, default_type_document
 from volumes.views.base import VolumeView, unwrapped, validated
@@ -18,6 +22,7 @@ from volumes.views.base import VolumeView, unwrapped, validated
 class DefaultTypes(VolumeView):
     since = Version(3, 62)
     policy = {"GET": "default_type:get"}
+    described = {"GET": Does({200: listed("default_types", DEFAULT_TYPE)})}
 
     def get(self, request: Request) -> Response:  # noqa: ARG002
         """List the projects that have a default type of their own."""
@@ -28,6 +33,13 @@ class DefaultTypes(VolumeView):
 class DefaultTypeDetail(Conditional, VolumeView):
     since = Version(3, 62)
     policy = {"GET": "default_type:get", "PUT": "default_type:change", "DELETE": "default_type:change"}
+    described = {
+        "GET": Does({200: one("default_type", DEFAULT_TYPE)}),
+        "PUT": Does(
+            {200: one("default_type", DEFAULT_TYPE)}, takes=wrapped("default_type", DefaultTypeInput)
+        ),
+        "DELETE": Does({204: None}),
+    }
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show a project's own default type."""

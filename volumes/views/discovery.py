@@ -7,6 +7,8 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does
+from volumes.documents.catalog import VERSIONS
 from volumes.views.base import VolumeView
 
 UPDATED = "2026-11-20T00:00:00Z"
@@ -17,6 +19,7 @@ class Versions(VolumeView):
     """The root of the service: several choices, one of them."""
 
     policy = {"GET": "identity:discover"}
+    described = {"GET": Does({300: VERSIONS})}
     authentication_classes = []  # a stale token must not spoil what needs none
     status = 300
 
@@ -36,5 +39,7 @@ class Versions(VolumeView):
 
 class Version3(Versions):
     """Version 3 itself."""
+
+    described = {"GET": Does({200: VERSIONS})}
 
     status = 200

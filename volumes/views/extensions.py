@@ -7,8 +7,12 @@ from typing import Any, Final
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does, texts
+from api.openapi.schemas import listed
 from api.problems import NotFound
 from api.versions import Version
+from volumes.documents import one
+from volumes.documents.catalog import EXTENSION, FILTERS
 from volumes.views.base import VolumeView
 
 # By alias: the name and the time by which Cinder's clients know each, and what it is.
@@ -62,6 +66,7 @@ RESOURCE_FILTERS: Final[dict[str, list[str]]] = {
 
 class Extensions(VolumeView):
     policy = {"GET": "extension:list"}
+    described = {"GET": Does({200: listed("extensions", EXTENSION)})}
 
     def get(self, request: Request) -> Response:  # noqa: ARG002
         """List the extensions."""
@@ -70,6 +75,7 @@ class Extensions(VolumeView):
 
 class ExtensionDetail(VolumeView):
     policy = {"GET": "extension:list"}
+    described = {"GET": Does({200: one("extension", EXTENSION)})}
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show an extension, by its alias."""
@@ -81,6 +87,7 @@ class ExtensionDetail(VolumeView):
 class ResourceFilters(VolumeView):
     since = Version(3, 33)
     policy = {"GET": "extension:list"}
+    described = {"GET": Does({200: FILTERS}, query=texts("resource"))}
 
     def get(self, request: Request) -> Response:
         """List the filters that each list takes, or that of one resource."""

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 from django.db.models import Model, Q, QuerySet
 from django.utils.dateparse import parse_date, parse_datetime
 
+from api.openapi.methods import Parameter
 from api.parsing import loads
 from api.problems import BadRequest
 from lifecycle.machine import Machine
@@ -44,6 +45,13 @@ class Filter:
 
     condition: Condition
     since: int = 0
+
+
+def parameters(filters: Mapping[str, Filter]) -> tuple[Parameter, ...]:
+    """Return how the filters of a list are described."""
+    return tuple(
+        Parameter(name, since=f"3.{each.since}" if each.since else "") for name, each in filters.items()
+    )
 
 
 def narrow(view: VolumeView, rows: QuerySet[M], filters: Mapping[str, Filter]) -> QuerySet[M]:

@@ -7,11 +7,14 @@ from typing import Final
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does, sorted_pages
 from api.pages import paginate_by_sort
 from api.preconditions import Conditional
 from api.problems import NotFound
 from api.versions import Version
 from volumes.actions.guarding import as_id
+from volumes.documents import one, page
+from volumes.documents.stored import MESSAGE
 from volumes.models import Message
 from volumes.serializers.messages import message_document
 from volumes.views import filtering
@@ -42,6 +45,11 @@ FILTERS: Final = {
 
 class Messages(VolumeView):
     policy = {"GET": "message:list"}
+    described = {
+        "GET": Does(
+            {200: page("messages", MESSAGE)}, query=(*sorted_pages(SORT_KEYS), *filtering.parameters(FILTERS))
+        )
+    }
     since = SINCE
 
     def get(self, request: Request) -> Response:
@@ -58,6 +66,7 @@ class Messages(VolumeView):
 
 class MessageDetail(Conditional, VolumeView):
     policy = {"GET": "message:get", "DELETE": "message:delete"}
+    described = {"GET": Does({200: one("message", MESSAGE)}), "DELETE": Does({204: None})}
     since = SINCE
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002

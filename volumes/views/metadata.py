@@ -7,10 +7,12 @@ from typing import Any, Final
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does
 from api.preconditions import Conditional
 from api.problems import BadRequest, NotFound
 from volumes.actions import metadata
 from volumes.actions.guarding import find_snapshot, find_volume
+from volumes.documents.stored import ITEM, ITEMS, metadata_in
 from volumes.models import Snapshot, Volume
 from volumes.serializers.fields import MetadataInput
 from volumes.views.base import VolumeView, unwrapped, validated
@@ -43,6 +45,10 @@ class MetadataView(Conditional, VolumeView):
 
 class AllMetadata(MetadataView):
     policy = {method: rule for method, rule in OF_VOLUMES.items() if method != "DELETE"}
+    described = {
+        "GET": Does({200: ITEMS}),
+        **dict.fromkeys(("POST", "PUT"), Does({200: ITEMS}, takes=metadata_in("metadata"))),
+    }
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show the metadata."""
@@ -63,6 +69,11 @@ class AllMetadata(MetadataView):
 
 class OneMetadatum(MetadataView):
     policy = {method: rule for method, rule in OF_VOLUMES.items() if method != "POST"}
+    described = {
+        "GET": Does({200: ITEM}),
+        "PUT": Does({200: ITEM}, takes=metadata_in("meta")),
+        "DELETE": Does({200: None}),
+    }
 
     def get(self, request: Request, ident: str, key: str) -> Response:  # noqa: ARG002
         """Show one item."""

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.operations import OperationView, list_document
+from api.operations import OperationView, list_document, lists, shows
 from lifecycle.models import Operation
 from volumes.models import Snapshot, Volume
 from volumes.reasons import understood
@@ -20,6 +20,7 @@ KINDS: Final = (VOLUME.name, SNAPSHOT.name, CONNECTION.name)
 
 class Operations(VolumeView):
     policy = {"GET": "operation:list"}
+    described = {"GET": lists()}
 
     def get(self, request: Request) -> Response:
         """List the project's operations on volumes, snapshots and connections."""
@@ -29,6 +30,7 @@ class Operations(VolumeView):
 
 class OperationDetail(OperationView, VolumeView):
     policy = {"GET": "operation:get"}
+    described = {"GET": shows()}
     kinds = KINDS
     understood = staticmethod(understood)
 

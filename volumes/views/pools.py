@@ -5,10 +5,13 @@ from __future__ import annotations
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does, texts, truths
+from api.openapi.schemas import listed
 from api.problems import NotFound
 from volumes import placement
 from volumes.actions import pools, services, typing
 from volumes.actions.services import STORAGE
+from volumes.documents.catalog import CAPABILITIES, POOL, ZONES
 from volumes.models import Pool
 from volumes.serializers.pools import capabilities_document, pool_document
 from volumes.views.base import VolumeView, truth
@@ -18,6 +21,17 @@ FILTERED, FILTERED_BY_TYPE = 28, 35  # since these minor versions
 
 class Pools(VolumeView):
     policy = {"GET": "pool:list"}
+    described = {
+        "GET": Does(
+            {200: listed("pools", POOL)},
+            query=(
+                *truths("detail"),
+                *texts("name", since=f"3.{FILTERED}"),
+                *texts("volume_type", since=f"3.{FILTERED_BY_TYPE}"),
+            ),
+            refuses=(404,),
+        )
+    }
 
     def get(self, request: Request) -> Response:
         """List the pools that meet the filters; `detail=true` with all that they reported."""
@@ -36,6 +50,7 @@ class Pools(VolumeView):
 
 class Capabilities(VolumeView):
     policy = {"GET": "pool:list"}
+    described = {"GET": Does({200: CAPABILITIES})}
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show what the back-end of a host can do."""
@@ -48,6 +63,7 @@ class Capabilities(VolumeView):
 
 class AvailabilityZones(VolumeView):
     policy = {"GET": "zone:list"}
+    described = {"GET": Does({200: ZONES})}
 
     def get(self, request: Request) -> Response:  # noqa: ARG002
         """List the zones of back-ends, and whether they take new volumes now."""

@@ -7,14 +7,19 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Body, Does, Parameter, sorted_pages, truths, wrapped
+from api.openapi.schemas import TEXT
 from api.pages import paginate_by_sort
 from api.preconditions import Conditional
 from api.problems import BadRequest
 from volumes.actions import qos
+from volumes.documents import one, page
+from volumes.documents.catalog import ASSOCIATIONS, ONE_QOS, QOS, SPECS
 from volumes.models import QosSpecs
-from volumes.serializers.qos import QosKeys, qos_changes, qos_document, qos_input
+from volumes.serializers.qos import QosKeys, QosName, qos_changes, qos_document, qos_input
+from volumes.serializers.types import Specs
 from volumes.views.base import VolumeView, truth, unwrapped, validated
-from volumes.views.filtering import Filter, equal, identity, narrow
+from volumes.views.filtering import Filter, equal, identity, narrow, parameters
 
 SORT_KEYS = {
     "id": "pk",
@@ -24,6 +29,7 @@ SORT_KEYS = {
     "updated_at": "updated_at",
 }
 FILTERS = {"id": Filter(identity("pk")), "name": Filter(equal("name")), "consumer": Filter(equal("consumer"))}
+NEW = {**Specs.schema, "properties": {"name": TEXT}, "required": ["name"]}
 
 
 class QosView(VolumeView):
@@ -40,6 +46,10 @@ class QosView(VolumeView):
 
 class ManyQosSpecs(QosView):
     policy = {"GET": "qos:get", "POST": "qos:change"}
+    described = {
+        "GET": Does({200: page("qos_specs", QOS)}, query=(*sorted_pages(SORT_KEYS), *parameters(FILTERS))),
+        "POST": Does({200: ONE_QOS}, takes=Body(wrapped("qos_specs", NEW).schema, (QosName,))),
+    }
 
     def get(self, request: Request) -> Response:
         """List QoS specs."""
@@ -59,6 +69,11 @@ class ManyQosSpecs(QosView):
 
 class QosSpecsDetail(Conditional, QosView):
     policy = {"GET": "qos:get", "PUT": "qos:change", "DELETE": "qos:change"}
+    described = {
+        "GET": Does({200: ONE_QOS}),
+        "PUT": Does({200: one("qos_specs", SPECS)}, takes=wrapped("qos_specs", Specs.schema)),
+        "DELETE": Does({202: None}, query=truths("force")),
+    }
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show QoS specs."""
@@ -84,6 +99,7 @@ class QosSpecsDetail(Conditional, QosView):
 
 class QosKeysDeletion(Conditional, QosView):
     policy = {"PUT": "qos:change"}
+    described = {"PUT": Does({202: None}, takes=QosKeys)}
 
     def put(self, request: Request, ident: str) -> Response:
         """Delete keys."""
@@ -96,6 +112,7 @@ class QosKeysDeletion(Conditional, QosView):
 
 class Associations(QosView):
     policy = {"GET": "qos:get"}
+    described = {"GET": Does({200: ASSOCIATIONS})}
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """List the types for which the specs hold."""
@@ -109,6 +126,7 @@ class Association(Conditional, QosView):
 
     http_method_names = ["get"]
     policy = {"GET": "qos:change"}
+    described = {"GET": Does({202: None}, query=(Parameter("vol_type_id", required=True),), refuses=(409,))}
 
     @property
     def type_id(self) -> str:
@@ -141,6 +159,8 @@ class Disassociate(Association):
 
 
 class DisassociateAll(Association):
+    described = {"GET": Does({202: None}, refuses=(409,))}
+
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Have the specs hold for no type."""
         row = qos.find(ident)

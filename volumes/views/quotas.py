@@ -5,18 +5,32 @@ from __future__ import annotations
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does, texts, truths, wrapped
+from api.openapi.schemas import ANYTHING, mapping
 from api.problems import BadRequest
 from identity import policy
 from volumes.actions import quotas
+from volumes.documents import one
+from volumes.documents.catalog import ABSOLUTE, QUOTA_SET
 from volumes.serializers.quotas import absolute_limits, limits_of, quota_document
 from volumes.views.base import VolumeView, truth, unwrapped
 
 OF_OTHERS = 39  # since this minor version, admins see the limits of other projects
 LONGEST_PROJECT, LONGEST_CLASS = 64, 255
+NEW = mapping(ANYTHING, minProperties=1)
 
 
 class QuotaSet(VolumeView):
     policy = {"GET": "quota:get", "PUT": "quota:change", "DELETE": "quota:change"}
+    described = {
+        "GET": Does({200: one("quota_set", QUOTA_SET)}, query=truths("usage")),
+        "PUT": Does(
+            {200: one("quota_set", QUOTA_SET)},
+            takes=wrapped("quota_set", NEW),
+            query=truths("skip_validation"),
+        ),
+        "DELETE": Does({200: None}),
+    }
 
     def get(self, request: Request, ident: str) -> Response:
         """Show a project's limits; `usage=true` also what is used of them."""
@@ -40,6 +54,7 @@ class QuotaSet(VolumeView):
 
 class QuotaDefaults(VolumeView):
     policy = {"GET": "quota:get"}
+    described = {"GET": Does({200: one("quota_set", QUOTA_SET)})}
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show the limits of a project that has none of its own."""
@@ -49,6 +64,10 @@ class QuotaDefaults(VolumeView):
 
 class QuotaClassSet(VolumeView):
     policy = {"GET": "quota:change", "PUT": "quota:change"}
+    described = {
+        "GET": Does({200: one("quota_class_set", QUOTA_SET)}),
+        "PUT": Does({200: one("quota_class_set", QUOTA_SET)}, takes=wrapped("quota_class_set", NEW)),
+    }
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show the limits of a class; those of the class `default` hold for all projects without their own."""
@@ -64,6 +83,7 @@ class QuotaClassSet(VolumeView):
 
 class Limits(VolumeView):
     policy = {"GET": "limits:get"}
+    described = {"GET": Does({200: ABSOLUTE}, query=texts("project_id", "tenant_id", since=f"3.{OF_OTHERS}"))}
 
     def get(self, request: Request) -> Response:
         """Show the project's limits and what it uses of them; admins see another's by `project_id`."""

@@ -8,10 +8,13 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does, texts
+from api.openapi.schemas import OBJECT, listed
 from api.problems import BadRequest, NotFound
 from api.versions import Version
 from volumes.actions import pools, services
 from volumes.actions.services import STORAGE
+from volumes.documents.catalog import CHANGED_SERVICE, HOST, LOG_LEVELS, SERVICE, USAGE
 from volumes.serializers.services import (
     CLUSTER_REPLICATION,
     BackendInput,
@@ -29,6 +32,7 @@ EVERYBODY = "(total)"
 
 class Services(VolumeView):
     policy = {"GET": "service:list"}
+    described = {"GET": Does({200: listed("services", SERVICE)}, query=texts("host", "binary"))}
 
     def get(self, request: Request) -> Response:
         """List the services, by host (with or without its back-end) and binary."""
@@ -43,6 +47,7 @@ class Services(VolumeView):
 
 class ServiceView(VolumeView):
     policy = {"PUT": "service:change"}
+    described = {"PUT": Does({200: CHANGED_SERVICE}, takes=ServiceInput, refuses=(404,))}
 
     def answer(self, body: dict[str, Any], *, disabled: bool, **more: str | None) -> Response:
         """Answer with what the request said, and what is so now."""
@@ -74,6 +79,8 @@ class Disable(ServiceView):
 
 
 class DisableLogReason(ServiceView):
+    described = {"PUT": Does({200: CHANGED_SERVICE}, takes=ReasonInput, refuses=(404,))}
+
     def put(self, request: Request) -> Response:
         """Have a service take no more work, and say why."""
         body = validated(ReasonInput(data=request.data))
@@ -83,6 +90,7 @@ class DisableLogReason(ServiceView):
 
 
 class Freeze(ServiceView):
+    described = {"PUT": Does({200: None}, takes=BackendInput, refuses=(404,))}
     frozen = True
 
     def put(self, request: Request) -> Response:
@@ -101,6 +109,8 @@ class Thaw(Freeze):
 
 
 class Failover(ServiceView):
+    described = {"PUT": Does({}, takes=OBJECT)}
+
     def put(self, request: Request) -> NoReturn:
         """Refuse: nothing is replicated here."""
         del request
@@ -112,6 +122,7 @@ class FailoverOfClusters(Failover):
 
 
 class GetLog(ServiceView):
+    described = {"PUT": Does({200: LOG_LEVELS}, takes=LogInput)}
     since = Version(3, 32)
 
     def put(self, request: Request) -> Response:
@@ -128,6 +139,7 @@ class GetLog(ServiceView):
 
 
 class SetLog(ServiceView):
+    described = {"PUT": Does({}, takes=LogInput)}
     since = Version(3, 32)
 
     def put(self, request: Request) -> NoReturn:
@@ -138,6 +150,7 @@ class SetLog(ServiceView):
 
 class Hosts(VolumeView):
     policy = {"GET": "service:list"}
+    described = {"GET": Does({200: listed("hosts", HOST)}, query=texts("zone"))}
 
     def get(self, request: Request) -> Response:
         """List the hosts of services, those of one zone if the query names one."""
@@ -148,6 +161,7 @@ class Hosts(VolumeView):
 
 class HostDetail(VolumeView):
     policy = {"GET": "service:list"}
+    described = {"GET": Does({200: listed("host", USAGE)})}
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show what projects store in the back-end of a host."""

@@ -9,12 +9,15 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does, sorted_pages, wrapped
 from api.pages import paginate_by_sort
 from api.preconditions import Conditional
 from api.problems import BadRequest
 from identity import policy
 from volumes.actions import snapshots as actions
 from volumes.actions.guarding import find_snapshot, find_volume
+from volumes.documents import counted, one
+from volumes.documents.stored import ALL_TENANTS, SNAPSHOT_DOCUMENT, SNAPSHOT_SUMMARY, WITH_COUNT
 from volumes.models import Snapshot
 from volumes.serializers.snapshots import (
     FORCE_ENDS,
@@ -27,7 +30,7 @@ from volumes.serializers.snapshots import (
 from volumes.serializers.volumes import Reader, VolumeChange
 from volumes.states import SNAPSHOT
 from volumes.views import filtering
-from volumes.views.acting import Action, ActionView, Values, not_offered
+from volumes.views.acting import Action, ActionView, Values, described, not_offered
 from volumes.views.base import VolumeView, truth, unwrapped, validated
 from volumes.views.filtering import Filter
 from volumes.views.volumes import listed, reader_of
@@ -60,6 +63,8 @@ FILTERS: Final = {
     "size": Filter(filtering.number("size")),
     "consumes_quota": Filter(filtering.always(truth=True), since=65),
 }
+LISTED: Final = (*sorted_pages(SORT_KEYS), *filtering.parameters(FILTERS), *ALL_TENANTS, *WITH_COUNT)
+ONE: Final = one("snapshot", SNAPSHOT_DOCUMENT)
 
 
 Show = Callable[[Snapshot, Reader], dict[str, Any]]
@@ -74,6 +79,7 @@ def visible(view: VolumeView) -> QuerySet[Snapshot]:
 
 class SnapshotsInDetail(VolumeView):
     policy = {"GET": "snapshot:list"}
+    described = {"GET": Does({200: counted("snapshots", SNAPSHOT_DOCUMENT)}, query=LISTED)}
     show: Show = staticmethod(snapshot_document)
 
     def get(self, request: Request) -> Response:
@@ -88,6 +94,10 @@ class SnapshotsInDetail(VolumeView):
 
 class Snapshots(SnapshotsInDetail):
     policy = {"GET": "snapshot:list", "POST": "snapshot:create"}
+    described = {
+        "GET": Does({200: counted("snapshots", SNAPSHOT_SUMMARY)}, query=LISTED),
+        "POST": Does({202: ONE}, takes=wrapped("snapshot", SnapshotInput), refuses=(404,)),
+    }
     dry_runs = frozenset({"POST"})
     show: Show = staticmethod(snapshot_summary)
 
@@ -114,6 +124,11 @@ class Snapshots(SnapshotsInDetail):
 
 class SnapshotDetail(Conditional, VolumeView):
     policy = {"GET": "snapshot:get", "PUT": "snapshot:update", "DELETE": "snapshot:delete"}
+    described = {
+        "GET": Does({200: ONE}),
+        "PUT": Does({200: ONE}, takes=wrapped("snapshot", VolumeChange)),
+        "DELETE": Does({202: None}),
+    }
     dry_runs = frozenset({"DELETE"})
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
@@ -161,6 +176,7 @@ ACTIONS: Final[Mapping[str, Action[Snapshot]]] = {
 
 class SnapshotActions(ActionView[Snapshot]):
     policy = {"POST": "snapshot:get"}
+    described = {"POST": described(ACTIONS)}
     actions = ACTIONS
 
     def find(self, ident: str) -> Snapshot:

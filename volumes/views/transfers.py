@@ -9,12 +9,15 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does, sorted_pages, wrapped
 from api.pages import paginate_by_sort
 from api.preconditions import Conditional
 from api.versions import Version
 from identity import policy
 from volumes.actions import transfers as actions
 from volumes.actions.guarding import find_volume
+from volumes.documents import one, page
+from volumes.documents.stored import ALL_TENANTS, OFFER, TRANSFER, TRANSFER_SUMMARY
 from volumes.models import Transfer
 from volumes.serializers.transfers import AcceptInput, TransferInput, transfer_document, transfer_summary
 from volumes.serializers.volumes import Reader
@@ -31,6 +34,7 @@ FILTERS: Final = {
     "name": Filter(filtering.equal("name")),
     "volume_id": Filter(filtering.identity("volume_id")),
 }
+LISTED: Final = (*sorted_pages(SORT_KEYS), *filtering.parameters(FILTERS), *ALL_TENANTS)
 
 
 Show = Callable[[Transfer, Reader, str], dict[str, Any]]
@@ -55,6 +59,7 @@ class OlderTransferView(TransferView):
 
 class TransfersInDetail(TransferView):
     policy = {"GET": "transfer:list"}
+    described = {"GET": Does({200: page("transfers", TRANSFER)}, query=LISTED)}
     show: Show = staticmethod(transfer_document)
 
     def visible(self) -> QuerySet[Transfer]:
@@ -77,6 +82,10 @@ class TransfersInDetail(TransferView):
 
 class Transfers(TransfersInDetail):
     policy = {"GET": "transfer:list", "POST": "transfer:create"}
+    described = {
+        "GET": Does({200: page("transfers", TRANSFER_SUMMARY)}, query=LISTED),
+        "POST": Does({202: one("transfer", OFFER)}, takes=wrapped("transfer", TransferInput), refuses=(404,)),
+    }
     show = staticmethod(transfer_summary)
 
     def post(self, request: Request) -> Response:
@@ -101,6 +110,7 @@ class Transfers(TransfersInDetail):
 
 class TransferDetail(Conditional, TransferView):
     policy = {"GET": "transfer:get", "DELETE": "transfer:delete"}
+    described = {"GET": Does({200: one("transfer", TRANSFER)}), "DELETE": Does({202: None})}
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show an offer."""
@@ -118,6 +128,7 @@ class TransferDetail(Conditional, TransferView):
 
 class Accept(TransferView):
     policy = {"POST": "transfer:accept"}
+    described = {"POST": Does({202: one("transfer", TRANSFER_SUMMARY)}, takes=wrapped("accept", AcceptInput))}
 
     def post(self, request: Request, ident: str) -> Response:
         """Take an offered volume over."""

@@ -10,11 +10,14 @@ from django.db.models import Q
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.methods import Does, sorted_pages, texts, wrapped
 from api.pages import paginate_by_sort
 from api.preconditions import Conditional
 from api.problems import BadRequest
 from identity import policy
 from volumes.actions import types, typing
+from volumes.documents import one
+from volumes.documents.catalog import ACCESS, BRIEF_TYPE, SPECS, TYPE, TYPES
 from volumes.models import VolumeType
 from volumes.models.types import TypeQuerySet
 from volumes.serializers.types import (
@@ -28,7 +31,7 @@ from volumes.serializers.types import (
     type_document,
     visible_specs,
 )
-from volumes.views.acting import Action, ActionView
+from volumes.views.acting import Action, ActionView, described
 from volumes.views.base import VolumeView, unwrapped, validated
 from volumes.views.filtering import NOTHING, truth_of
 
@@ -59,6 +62,17 @@ class TypeView(VolumeView):
 
 class Types(TypeView):
     policy = {"GET": "type:list", "POST": "type:change"}
+    described = {
+        "GET": Does(
+            {200: TYPES},
+            query=(
+                *sorted_pages(SORT_KEYS),
+                *texts("is_public"),
+                *texts("extra_specs", since=f"3.{FILTERED_BY_SPECS}"),
+            ),
+        ),
+        "POST": Does({200: one("volume_type", TYPE)}, takes=wrapped("volume_type", TypeInput)),
+    }
 
     def get(self, request: Request) -> Response:
         """List the types that the caller may use; admins see others by `is_public=false`, all by `is_public=none`."""
@@ -98,6 +112,11 @@ class Types(TypeView):
 
 class TypeDetail(TypeView, Conditional):
     policy = {"GET": "type:get", "PUT": "type:change", "DELETE": "type:change"}
+    described = {
+        "GET": Does({200: one("volume_type", TYPE)}),
+        "PUT": Does({200: one("volume_type", BRIEF_TYPE)}, takes=wrapped("volume_type", TypeChanges)),
+        "DELETE": Does({202: None}),
+    }
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show a type."""
@@ -121,6 +140,7 @@ class TypeDetail(TypeView, Conditional):
 
 class ProjectsDefaultType(TypeView):
     policy = {"GET": "type:get"}
+    described = {"GET": Does({200: one("volume_type", TYPE)}, refuses=(404,))}
 
     def get(self, request: Request) -> Response:  # noqa: ARG002
         """Show the type of the project's volumes for which none is asked."""
@@ -144,6 +164,7 @@ class TypeActions(ActionView[VolumeType]):
         "addProjectAccess": Action("type:change", _give, AccessInput),
         "removeProjectAccess": Action("type:change", _take, AccessInput),
     }
+    described = {"POST": described(actions)}
 
     def find(self, ident: str) -> VolumeType:
         """Return the type with this id."""
@@ -152,6 +173,7 @@ class TypeActions(ActionView[VolumeType]):
 
 class Access(TypeView):
     policy = {"GET": "type:change"}
+    described = {"GET": Does({200: ACCESS})}
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """List who may use a private type."""
@@ -161,6 +183,10 @@ class Access(TypeView):
 
 class ExtraSpecs(Conditional, TypeView):
     policy = {"GET": "type:get", "POST": "type:change"}
+    described = {
+        "GET": Does({200: one("extra_specs", SPECS)}),
+        "POST": Does({200: one("extra_specs", SPECS)}, takes=wrapped("extra_specs", Specs.schema)),
+    }
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """List a type's extra specs."""
@@ -178,6 +204,11 @@ class ExtraSpecs(Conditional, TypeView):
 
 class ExtraSpec(Conditional, TypeView):
     policy = {"GET": "type:get", "PUT": "type:change", "DELETE": "type:change"}
+    described = {
+        "GET": Does({200: SPECS}),
+        "PUT": Does({200: SPECS}, takes=Specs.schema),
+        "DELETE": Does({202: None}),
+    }
 
     def get(self, request: Request, ident: str, key: str) -> Response:  # noqa: ARG002
         """Show one extra spec."""

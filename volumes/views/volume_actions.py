@@ -11,6 +11,7 @@ from api.problems import BadRequest, NotFound
 from volumes.actions import volumes as actions
 from volumes.actions.detaching import reset_attach_status
 from volumes.actions.guarding import find_volume
+from volumes.documents.stored import ITEMS
 from volumes.models import Volume
 from volumes.serializers.volume_actions import (
     BootableInput,
@@ -21,7 +22,7 @@ from volumes.serializers.volume_actions import (
     RevertInput,
 )
 from volumes.views import attach_actions
-from volumes.views.acting import Action, ActionView, Values, not_offered
+from volumes.views.acting import Action, ActionView, Values, described, not_offered
 
 View = ActionView[Volume]
 EXTEND_IN_USE: Final = 42  # minor version
@@ -87,8 +88,8 @@ ACTIONS: Final[Mapping[str, Action[Volume]]] = {
     "os-update_readonly_flag": Action("volume:update", _set_readonly, ReadonlyInput),
     "os-set_bootable": Action("volume:update", _set_bootable, BootableInput, status=200),
     "os-reset_status": Action("volume:reset", _reset, ResetInput),
+    "os-show_image_metadata": Action("volume:get", _show_image_metadata, status=200, answers=ITEMS),
     "os-force_delete": Action("volume:force_delete", _force_delete, dry_run=True),
-    "os-show_image_metadata": Action("volume:get", _show_image_metadata, status=200),
     "os-set_image_metadata": not_offered("Volumes keep no image metadata here.", "volume:update"),
     "os-unset_image_metadata": Action("volume:update", _unset_image_metadata),
     "os-volume_upload_image": not_offered(NO_IMAGES, "volume:upload_image"),
@@ -104,6 +105,7 @@ ACTIONS: Final[Mapping[str, Action[Volume]]] = {
 
 class VolumeActions(ActionView[Volume]):
     policy = {"POST": "volume:get"}
+    described = {"POST": described(ACTIONS)}
     actions = ACTIONS
 
     def find(self, ident: str) -> Volume:

@@ -10,6 +10,9 @@ from django.db.models.functions import Coalesce
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.openapi.fields import schema_of
+from api.openapi.methods import Body, Does, sorted_pages, truths, wrapped
+from api.openapi.schemas import NULL, maybe, obj, optional
 from api.pages import paginate_by_sort
 from api.preconditions import Conditional
 from api.versions import Version
@@ -17,8 +20,17 @@ from identity import policy
 from volumes.actions import volumes as actions
 from volumes.actions.guarding import find_volume
 from volumes.actions.volumes import Wish
+from volumes.documents import counted, one
+from volumes.documents.stored import (
+    ALL_TENANTS,
+    VOLUME_DOCUMENT,
+    VOLUME_SUMMARY,
+    VOLUMES_SUMMARY,
+    WITH_COUNT,
+)
 from volumes.models import Volume
 from volumes.serializers.volumes import (
+    Hints,
     HintsInput,
     Reader,
     VolumeChange,
@@ -72,6 +84,18 @@ FILTERS = {
     "updated_at": Filter(filtering.moments("updated_at"), since=60),
     "consumes_quota": Filter(filtering.always(truth=True), since=65),
 }
+NARROWED = (*filtering.parameters(FILTERS), *ALL_TENANTS)
+LISTED = (*sorted_pages(SORT_KEYS), *NARROWED, *WITH_COUNT)
+ONE = one("volume", VOLUME_DOCUMENT)
+WISH = Body(
+    {
+        **obj(
+            {"volume": schema_of(VolumeInput()), **{name: optional(maybe(Hints.schema)) for name in HINTS}}
+        ),
+        "additionalProperties": True,
+    },
+    (VolumeInput, HintsInput),
+)
 
 
 def reader_of(view: VolumeView) -> Reader:
@@ -88,6 +112,7 @@ def visible(view: VolumeView) -> QuerySet[Volume]:
 
 class VolumesInDetail(VolumeView):
     policy = {"GET": "volume:list"}
+    described = {"GET": Does({200: counted("volumes", VOLUME_DOCUMENT)}, query=LISTED)}
     detail = True
 
     def get(self, request: Request) -> Response:
@@ -123,6 +148,10 @@ def listed(
 
 class Volumes(VolumesInDetail):
     policy = {"GET": "volume:list", "POST": "volume:create"}
+    described = {
+        "GET": Does({200: counted("volumes", VOLUME_SUMMARY)}, query=LISTED),
+        "POST": Does({202: ONE}, takes=WISH, refuses=(404,)),
+    }
     dry_runs = frozenset({"POST"})
     detail = False
 
@@ -144,6 +173,7 @@ def _hints_of(body: Mapping[str, Any]) -> Any:
 
 class Summary(VolumeView):
     policy = {"GET": "volume:list"}
+    described = {"GET": Does({200: one("volume-summary", VOLUMES_SUMMARY)}, query=NARROWED)}
     since = Version(3, 12)
 
     def get(self, request: Request) -> Response:  # noqa: ARG002
@@ -169,6 +199,11 @@ def metadata_of(volumes: QuerySet[Volume]) -> dict[str, list[str]]:
 
 class VolumeDetail(Conditional, VolumeView):
     policy = {"GET": "volume:get", "PUT": "volume:update", "DELETE": "volume:delete"}
+    described = {
+        "GET": Does({200: ONE}),
+        "PUT": Does({200: ONE}, takes=wrapped("volume", VolumeChange)),
+        "DELETE": Does({202: None}, query=(*truths("cascade"), *truths("force", since="3.23"))),
+    }
     dry_runs = frozenset({"DELETE"})
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
@@ -198,6 +233,7 @@ class VolumeDetail(Conditional, VolumeView):
 
 class EncryptionOfVolume(Conditional, VolumeView):
     policy = {"GET": "volume:get"}
+    described = {"GET": Does({200: one("encryption_key_id", NULL)})}
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Tell compute, which asks for it of each volume, that this one needs no key."""

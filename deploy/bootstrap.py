@@ -15,7 +15,8 @@ if sys.version_info < (3, 11):  # noqa: UP036 -- this file is where an older Pyt
 if sys.platform != "linux":
     sys.exit("Roadstead runs on Linux; on other systems use a container or a virtual machine.")
 
-from deploy.named import unnamed
+from deploy import keystone
+from deploy.named import identity, unnamed
 from deploy.state import ROOT, StartError, State
 from deploy.venvs import Installer, Venv
 
@@ -32,6 +33,7 @@ COMPILED = (
     "requirements",
     "requirements-dev",
     "deploy/requirements-heat",
+    "deploy/requirements-keystone",
     "deploy/requirements-clients",
     "deploy/requirements-old-clients",
     "deploy/requirements-fuzz",
@@ -66,7 +68,8 @@ def _venvs(command: str) -> list[Venv]:
         venvs.append(
             Venv("Heat's libraries", ROOT / ".venv-heat", (ROOT / "deploy" / "requirements-heat.txt",))
         )
-    if command == "test":
+    if command == "test" or (command == "up" and identity() == "keystone"):
+        venvs.append(keystone.VENV)
         clients = (ROOT / "deploy" / "requirements-clients.txt",)
         venvs.append(Venv("OpenStack's command line", ROOT / ".venv-clients", clients))
         older = (ROOT / "deploy" / "requirements-old-clients.txt",)

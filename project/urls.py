@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -23,7 +24,7 @@ urlpatterns = [
     path("docs", RedirectView.as_view(url="/docs/")),
     path("docs/", openapi.page),
     *(path(openapi.path_of(each).lstrip("/"), openapi.description, {"service": each}) for each in SERVICES),
-    path("", include("identity.urls")),
+    *([path("", include("identity.urls"))] if settings.IDENTITY == "own" else []),
     path("", include("bays.urls")),
     path("", include("volumes.urls")),
 ]

@@ -61,9 +61,8 @@ def once(key: str, request: Request, version: object, handle: Callable[[], Respo
     :raises KeyReused: the key belongs to another request of the project.
     :raises KeyInUse: the first request under this key is still being carried out.
     """
-    caller: Any = request.user
     row = IdempotencyKey(
-        owner=caller.project_id or caller.pk,
+        owner=_owner(request),
         key=key,
         fingerprint=_fingerprint(request, version),
         request_id=request_id_of(request),
@@ -77,6 +76,16 @@ def once(key: str, request: Request, version: object, handle: Callable[[], Respo
                 transaction.set_rollback(True)
             return response
     return _replay(row)
+
+
+def is_known(key: str, request: Request) -> bool:
+    """Tell whether the key was used already, so that nothing will be carried out under it."""
+    return IdempotencyKey.objects.filter(owner=_owner(request), key=key).exists()
+
+
+def _owner(request: Request) -> str:
+    caller: Any = request.user
+    return str(caller.project_id or caller.pk)
 
 
 def _fingerprint(request: Request, version: object) -> str:

@@ -154,6 +154,8 @@ class Bay(Leased):
     fixed_subnet = models.CharField(max_length=255, null=True, blank=True)
     floating_ip_enabled = models.BooleanField(default=True)
     master_lb_enabled = models.BooleanField(default=False)
+    # By which trust the stack is in the owner's project, sealed: see `bays.delegations`. Null: in the service project.
+    delegation = models.BinaryField(null=True, blank=True)
     # The stack. `sent_*` say what was last asked of Heat, and are written before it is asked.
     stack_id = models.UUIDField(null=True, blank=True)
     sent_for = models.UUIDField(null=True, blank=True)  # the operation

@@ -10,6 +10,8 @@ import re
 import uuid
 from dataclasses import dataclass
 
+from clouds.errors import CloudError, Undelegated
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -54,6 +56,12 @@ _KINDS = (
         "Nothing to do: it is tried again until the deadline. If it lasts, tell the operator.",
     ),
     (
+        "delegation-lost",
+        re.compile(r"Delegation: "),
+        "The user in whose name the bay is kept may no longer act in its project: give them their role back, and it "  # noqa: ISC004
+        "goes on by itself; or, as another member, delete the bay, or ask for a change once it is not in progress.",
+    ),
+    (
         "deadline",
         re.compile(r"Deadline passed: "),
         "It took longer than its time: ask again, for a new bay with a longer create_timeout.",
@@ -87,8 +95,8 @@ def refused(why: str) -> str:
     return f"Heat refused: {why}"
 
 
-def silent(why: str) -> str:
-    return f"Heat: {why}"
+def silent(error: CloudError) -> str:
+    return f"{'Delegation' if isinstance(error, Undelegated) else 'Heat'}: {error.reason}"
 
 
 def missing(stack_id: uuid.UUID | None) -> str:

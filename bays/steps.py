@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
 
+import structlog
 from django.conf import settings
 from django.db.models import F, Value
 from django.db.models.functions import Now
 
-from bays import reasons
+from bays import delegations, reasons
 from bays.drivers import driver_for
 from bays.drivers.base import InvalidOutputs, InvalidSpec
 from bays.models import Bay
@@ -26,8 +27,10 @@ from lifecycle import leases
 from lifecycle.leases import Held
 from lifecycle.outcome import Again, Done, Failed, Retry, StepOutcome, Watch
 
+log = structlog.get_logger(__name__)
 Step = Callable[[Held[Bay]], StepOutcome]
 
+BARE = "bare"  # in Bay.change: it was seen that nothing of the bay is left in Heat
 MAX_DELETES = 3  # Heat's own delete fails at times for want of a neighbour; asked again it succeeds
 
 
@@ -36,13 +39,13 @@ def _step(act: Callable[[Held[Bay], Heat], StepOutcome]) -> Step:
 
     def step(held: Held[Bay]) -> StepOutcome:
         try:
-            return act(held, leased_heat())
+            return act(held, leased_heat(held.row))
         except Rejected as refused:
             return Failed(reasons.refused(refused.reason))
         except (InvalidSpec, InvalidOutputs) as invalid:
             return Failed(invalid.reason)
         except CloudError as silent:
-            return Retry(reasons.silent(silent.reason))
+            return Retry(reasons.silent(silent))
 
     return step
 
@@ -95,12 +98,14 @@ def update(held: Held[Bay], heat: Heat) -> StepOutcome:
 def delete(held: Held[Bay], heat: Heat) -> StepOutcome:
     """Have every stack of the bay deleted; the bay is gone when none is left and none can still come."""
     bay = held.row
+    if bay.change.get(BARE):
+        return _undelegate(held)
     left = stacks_of(heat, bay)
     if bay.stack_id is not None and all(stack.id != bay.stack_id for stack in left):
         left += [stack for stack in [show(heat, bay.stack_id)] if stack is not None]
     if not left:
         late = _may_still_come(bay) if bay.stack_id is None else timedelta(0)
-        return Again(min(late, _soon())) if late else Done("deleted")
+        return Again(min(late, _soon())) if late else _undelegate(held)
     for stack in left:
         if stack.state == "DELETE_IN_PROGRESS":
             continue
@@ -109,6 +114,28 @@ def delete(held: Held[Bay], heat: Heat) -> StepOutcome:
         _intend(held)
         heat.delete(stack.id)
     return Watch(_soon(), {"stack_id": left[0].id})
+
+
+def _undelegate(held: Held[Bay]) -> StepOutcome:
+    """Give the bay's delegation back, of which nothing is left; then it is gone.
+
+    That nothing is left is in the row first: without the delegation nobody could look again. Where Keystone does not
+    let us or does not answer, the end waits a little, and then leaves it to the search for delegations without a bay.
+    """
+    bay = held.row
+    if bay.delegation is None:
+        return Done("deleted")
+    if not bay.change.get(BARE):
+        leases.note(held, change={BARE: True})
+    try:
+        delegations.give_back(bay)
+    except Unavailable as down:
+        if bay.retries < MAX_DELETES:
+            return Retry(reasons.silent(down))
+        log.warning("a delegation was left behind", bay=str(bay.pk), reason=down.reason)
+    except CloudError as refused:
+        log.warning("a delegation was left behind", bay=str(bay.pk), reason=refused.reason)
+    return Done("deleted")
 
 
 STEPS: dict[str, Step] = {
@@ -147,7 +174,7 @@ def _conclude(held: Held[Bay], heat: Heat, stack: Stack | None, event: str) -> S
 
 def _not_sent(down: Unavailable) -> Retry:
     """Take the intent back: nothing was done, so nothing can still come."""
-    return Retry(reasons.silent(down.reason), {"sent_for": None, "sent_at": None})
+    return Retry(reasons.silent(down), {"sent_for": None, "sent_at": None})
 
 
 def _may_still_come(bay: Bay) -> timedelta:

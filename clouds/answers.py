@@ -1,19 +1,20 @@
-"""Heat's answers, read as untrusted input: each field is checked, and a wrong one makes the whole answer unreadable.
+"""Heat's and Keystone's answers, read as untrusted input: a field that is wrong makes the whole answer unreadable.
 
-Everything here raises ValueError for an answer that is not what Heat's API promises; `clouds.heat` calls it where that
-becomes a CloudError.
+Everything here raises ValueError for an answer that is not what the service's API promises; `clouds.heat` and
+`clouds.trusts` call it where that becomes a CloudError.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
 from clouds.errors import presentable
 
+MARK = "roadstead"  # the attribute of a trust that says what it was made for
 _STATUSES = frozenset({"IN_PROGRESS", "COMPLETE", "FAILED"})
 
 
@@ -44,6 +45,17 @@ class Failure:
     resource: str
     resource_type: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """A delegation as Keystone told of it. `mark` is what was written on it when it was made, if anything was."""
+
+    id: str = field(repr=False)
+    trustor: str
+    trustee: str
+    project_id: str | None
+    mark: str | None
 
 
 def stack(raw: object) -> Stack:
@@ -111,6 +123,32 @@ def complete(raw: Sequence[object], kinds: Collection[str]) -> int:
     """Read how many of the resources of these types are there and complete."""
     there = [one.status for one in map(_resource, raw) if one.type in kinds]
     return sum(status.endswith("_COMPLETE") and not status.startswith(("DELETE", "INIT")) for status in there)
+
+
+def trust(raw: object) -> Trust:
+    """Read one delegation of a list, or of the answer to its making."""
+    told = _mapping(raw, "a trust")
+    mark = told.get(MARK)
+    return Trust(
+        id=_text(told, "id"),
+        trustor=_text(told, "trustor_user_id"),
+        trustee=_text(told, "trustee_user_id"),
+        project_id=_text(told, "project_id", "") or None,
+        mark=mark if isinstance(mark, str) else None,
+    )
+
+
+def made_trust(raw: object) -> Trust:
+    """Read the answer to the making of a delegation."""
+    return trust(_mapping(raw, "the answer").get("trust"))
+
+
+def trusts(raw: object) -> list[Trust]:
+    """Read a list of delegations."""
+    listed = _mapping(raw, "the answer").get("trusts")
+    if not isinstance(listed, list):
+        raise ValueError("trusts is not a list")  # noqa: TRY004 - one error for all of an answer
+    return [trust(one) for one in listed]
 
 
 class _Resource(NamedTuple):

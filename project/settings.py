@@ -225,9 +225,12 @@ HEAT_NOTIFICATIONS_URL = env.text("HEAT_NOTIFICATIONS_URL", "")  # amqp://, the 
 # What seals the keys of bays' certificate authorities: the first one, the others only unseal.
 CERTIFICATE_KEYS = env.words("ROADSTEAD_CERTIFICATE_KEYS") or [SECRET_KEY]
 CERTIFICATE_DAYS = int(env.number("ROADSTEAD_CERTIFICATE_DAYS", 5 * 365))
+# What our service user is let do in the owner's project, of what the owner may: see bays/lending.py.
+DELEGATED_ROLES = env.words("ROADSTEAD_DELEGATED_ROLES", "member")
 BAY_QUOTA = int(env.number("BAY_QUOTA", 20))  # bays per project where no Quota row says otherwise
 CLOUD_VARIABLES = env.cloud_variables()
 
+IDENTITY = env.text("ROADSTEAD_IDENTITY", "roadstead")
 # --- identity -----------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "identity.User"
 PASSWORD_HASHERS = ["identity.hashers.Argon2"]

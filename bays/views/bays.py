@@ -12,13 +12,13 @@ from api.patch import Patchable
 from api.preconditions import Conditional
 from api.problems import BadRequest
 from api.versions import Version
-from bays import actions, changing, grouping
+from bays import actions, changing, grouping, lending
 from bays.actions import Wish
 from bays.groups import find_group
 from bays.models import Bay
 from bays.nodegroups import DEFAULT_WORKER
 from bays.serializers import BAYS, BayInput, HealthInput, ResizeInput, bay_detail, bay_summary
-from bays.views.base import BayView, truth, validated
+from bays.views.base import LendingView, token_of, truth, validated
 from identity import policy
 
 SORT_KEYS = {
@@ -57,7 +57,7 @@ PATCHABLE = Patchable(
 )
 
 
-class AcceptingView(BayView):
+class AcceptingView(LendingView):
     """A route that accepts work on a bay."""
 
     def accepted(self, bay: Bay, first: int, **kwargs: Any) -> Response:
@@ -97,6 +97,11 @@ class Bays(BaysInDetail):
     policy = {"GET": "bay:list", "POST": "bay:create"}
     show = staticmethod(bay_summary)
 
+    def prepare(self, request: Request) -> None:
+        """Take a delegation for the new bay, of a request that can be understood."""
+        validated(BayInput(self.words, data=request.data))
+        self._by = lending.lent_for_new(self.caller, token_of(request))
+
     def post(self, request: Request) -> Response:
         """Accept a new bay."""
         body = validated(BayInput(self.words, data=request.data))
@@ -108,6 +113,12 @@ class Bays(BaysInDetail):
 
 class BayDetail(Conditional, AcceptingView):
     policy = {"GET": "bay:get", "PATCH": "bay:update", "DELETE": "bay:delete"}
+
+    def needs_preparation(self, request: Request) -> bool:
+        """Tell whether the stack is changed: what an observer says of a bay's health does not."""
+        return super().needs_preparation(request) and not (
+            request.method == "PATCH" and _says_health_only(request.data)
+        )
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show a bay, by id or name."""
@@ -151,7 +162,7 @@ class BayDetail(Conditional, AcceptingView):
         return Response(status=204)
 
 
-class Resize(Conditional, BayView):
+class Resize(Conditional, LendingView):
     policy = {"POST": "bay:resize"}
     since = Version(1, 7)
 
@@ -169,3 +180,10 @@ class Resize(Conditional, BayView):
             expected=self.expected,
         )
         return Response({"uuid": str(bay.pk)}, status=202)
+
+
+def _says_health_only(patch: object) -> bool:
+    if not isinstance(patch, list):
+        return False
+    paths = {item.get("path") for item in patch if isinstance(item, dict)}
+    return bool(paths) and paths <= {f"/{name}" for name in HEALTH}

@@ -22,7 +22,7 @@ from bays.nodegroup_serializers import (
     nodegroup_summary,
 )
 from bays.nodegroups import DEFAULT_WORKER
-from bays.views.base import BayView, validated
+from bays.views.base import LendingView, validated
 
 UPGRADES: Final = Version(1, 8)
 NODEGROUPS: Final = Version(1, 9)
@@ -39,7 +39,7 @@ SORT_KEYS = {
 }
 
 
-class NodeGroups(BayView):
+class NodeGroups(LendingView):
     policy = {"GET": "nodegroup:list", "POST": "nodegroup:create"}
     since = NODEGROUPS
 
@@ -67,8 +67,9 @@ class NodeGroups(BayView):
         return Response(document, status=202, headers={"Location": document["links"][0]["href"]})
 
 
-class NodeGroupDetail(Conditional, BayView):
+class NodeGroupDetail(Conditional, LendingView):
     policy = {"GET": "nodegroup:get", "PATCH": "nodegroup:update", "DELETE": "nodegroup:delete"}
+    lends = frozenset({"DELETE"})  # its bounds are our own word
     since = NODEGROUPS
 
     def get(self, request: Request, ident: str, group: str) -> Response:  # noqa: ARG002
@@ -99,7 +100,7 @@ class NodeGroupDetail(Conditional, BayView):
         return Response(status=204)
 
 
-class Upgrade(Conditional, BayView):
+class Upgrade(Conditional, LendingView):
     policy = {"POST": "bay:upgrade"}
     since = UPGRADES
 

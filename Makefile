@@ -47,4 +47,4 @@ clean: ## remove .state: all data, logs and passwords
 	@$(PYTHON) -m deploy.clean
 
 distclean: clean ## also remove the virtual environments
-	rm -rf .venv .venv-heat .venv-clients
+	rm -rf .venv .venv-heat .venv-keystone .venv-clients

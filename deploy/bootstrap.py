@@ -15,6 +15,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 -- this file is where an older Pyt
 if sys.platform != "linux":
     sys.exit("Roadstead runs on Linux; on other systems use a container or a virtual machine.")
 
+from deploy import keystone
 from deploy.named import unnamed
 from deploy.state import ROOT, StartError, State
 from deploy.venvs import Installer, Venv
@@ -28,7 +29,13 @@ COMMANDS = {
     "mutants": "mutants",
     "model": "mutants.model",
 }
-COMPILED = ("requirements", "requirements-dev", "deploy/requirements-heat", "deploy/requirements-clients")
+COMPILED = (
+    "requirements",
+    "requirements-dev",
+    "deploy/requirements-heat",
+    "deploy/requirements-keystone",
+    "deploy/requirements-clients",
+)
 
 
 def main(command: str, arguments: list[str]) -> None:
@@ -60,6 +67,7 @@ def _venvs(command: str) -> list[Venv]:
             Venv("Heat's libraries", ROOT / ".venv-heat", (ROOT / "deploy" / "requirements-heat.txt",))
         )
     if command == "test":
+        venvs.append(keystone.VENV)
         clients = (ROOT / "deploy" / "requirements-clients.txt",)
         venvs.append(Venv("OpenStack's command line", ROOT / ".venv-clients", clients))
     return venvs

@@ -3,6 +3,9 @@
 Heat itself lives in a virtual environment of its own (`.venv-heat`, from `requirements-heat.txt`) because its
 libraries must not mix with ours; `heat_server.py` is the program that runs there. Everything it writes is below
 `<state_dir>/heat/`: `heat.conf` (0600: it holds the database's password), `access.log`.
+
+By default anybody who reaches it is its one user. Told of a Keystone, it asks that for everybody's tokens and works
+in each owner's project through trusts, as Heat does everywhere.
 """
 
 from __future__ import annotations
@@ -11,9 +14,13 @@ import http.client
 import os
 import secrets
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = "roadstead"
+USER = "heat"  # in Keystone, where there is one: of the project `service`
+DOMAIN = "heat"  # of the users that stacks have made for themselves
+DOMAIN_ADMIN = "heat_domain_admin"
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SERVER = Path(__file__).resolve().parent / "heat_server.py"
@@ -25,7 +32,7 @@ _CONF = """\
 transport_url = fake://
 host = embedded
 auth_encryption_key = {key}
-deferred_auth_method = password
+deferred_auth_method = {deferred}
 convergence_engine = true
 executor_thread_pool_size = 4000
 max_stacks_per_tenant = 100000
@@ -47,9 +54,45 @@ pool_timeout = 60
 driver = noop
 
 [paste_deploy]
-flavor = noauth
-api_paste_config = {paste}
+{flavor}api_paste_config = {paste}
 """
+_KEYSTONE = """
+[keystone_authtoken]
+{user}
+www_authenticate_uri = {url}
+service_token_roles = service
+service_token_roles_required = true
+
+[trustee]
+{user}
+
+[clients_keystone]
+auth_uri = {url}
+"""
+_USER = """\
+auth_type = password
+auth_url = {url}
+username = {name}
+password = {password}
+user_domain_name = Default
+project_name = service
+project_domain_name = Default\
+"""
+_STACK_DOMAIN = """\
+trusts
+stack_user_domain_name = {domain}
+stack_domain_admin = {admin}
+stack_domain_admin_password = {password}\
+"""
+
+
+@dataclass(frozen=True)
+class Behind:
+    """The Keystone that Heat is to stand behind, and Heat's passwords there."""
+
+    auth_url: str
+    password: str
+    domain_password: str
 
 
 def endpoint(port: int) -> str:
@@ -58,7 +101,11 @@ def endpoint(port: int) -> str:
 
 
 def command(
-    state_dir: Path, database_url: str, port: int, venv: Path = _ROOT / ".venv-heat"
+    state_dir: Path,
+    database_url: str,
+    port: int,
+    venv: Path = _ROOT / ".venv-heat",
+    behind: Behind | None = None,
 ) -> tuple[list[str], dict[str, str]]:
     """Write Heat's configuration and return the argv and the extra environment that start it."""
     home = state_dir.resolve() / "heat"
@@ -76,7 +123,10 @@ def command(
             key=key.read_text(),
             database=f"postgresql+psycopg2://{rest}".replace("$", "$$"),
             paste=venv / "etc" / "heat" / "api-paste.ini",
-        ),
+            flavor="" if behind else "flavor = noauth\n",
+            deferred=_trusts(behind) if behind else "password",
+        )
+        + (_keystone(behind) if behind else ""),
     )
     python = venv / "bin" / "python"
     # -I: the directory of heat_server.py holds a heat.py, this file, which would hide the package of that name.
@@ -99,6 +149,11 @@ def wait_ready(port: int, timeout: float) -> None:
         time.sleep(0.1)
 
 
+def is_ready(port: int) -> bool:
+    """Tell whether Heat answers."""
+    return _probe(port) is None
+
+
 def _probe(port: int) -> str | None:
     """Return what stands against using Heat now, None if nothing does."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
@@ -110,7 +165,18 @@ def _probe(port: int) -> str | None:
         return f"{type(error).__name__}: {error}"
     finally:
         connection.close()
-    return None if response.status == http.client.OK else f"HTTP {response.status}: {body!r}"
+    # Behind a Keystone it does not know us.
+    works = response.status in {http.client.OK, http.client.UNAUTHORIZED}
+    return None if works else f"HTTP {response.status}: {body!r}"
+
+
+def _trusts(behind: Behind) -> str:
+    return _STACK_DOMAIN.format(domain=DOMAIN, admin=DOMAIN_ADMIN, password=behind.domain_password)
+
+
+def _keystone(behind: Behind) -> str:
+    user = _USER.format(url=behind.auth_url, name=USER, password=behind.password)
+    return _KEYSTONE.format(user=user, url=behind.auth_url)
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -4,9 +4,9 @@ Runs in Heat's own virtual environment and imports nothing of ours:
 
     python -I heat_server.py PORT HEAT.CONF ACCESS.LOG PROJECT
 
-Anybody who can reach 127.0.0.1:PORT is the user and the project named PROJECT, with the roles admin, member and
-reader: this is for one machine, for development and for tests. SIGTERM lets requests in flight finish and exits;
-stacks in progress then stay so, as they do when the engines of any Heat die.
+Where HEAT.CONF says noauth, anybody who can reach 127.0.0.1:PORT is the user and the project named PROJECT, with the
+roles admin, member and reader: this is for one machine, for development and for tests. SIGTERM lets requests in
+flight finish and exits; stacks in progress then stay so, as they do when the engines of any Heat die.
 """
 
 # ruff: noqa: ANN001, ANN002, ANN003, ANN201, ANN202, ANN204, ARG001, ARG005, PLC0415, SLF001

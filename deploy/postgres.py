@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
@@ -27,6 +28,8 @@ from deploy.state import StartError, State
 from deploy.supervise import Child
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from deploy.account import User
 
 MAJOR = "18"
@@ -80,17 +83,35 @@ class Postgres:
 
     def create(self, *databases: str) -> None:
         """Create those databases that are missing."""
-        connection = psycopg2.connect(self.url("postgres"))
-        try:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT datname FROM pg_database")
-                present = {name for (name,) in cursor.fetchall()}
-                for name in databases:
-                    if name not in present:
-                        cursor.execute(f'CREATE DATABASE "{name}"')
-        finally:
-            connection.close()
+        create(self.url("postgres"), *databases)
+
+
+def create(url: str, *databases: str) -> None:
+    """Create those databases that are missing on the server that a URL of any other database names."""
+    with _administered(url) as cursor:
+        cursor.execute("SELECT datname FROM pg_database")
+        present = {name for (name,) in cursor.fetchall()}
+        for name in databases:
+            if name not in present:
+                cursor.execute(f'CREATE DATABASE "{name}"')
+
+
+def drop(url: str, *databases: str) -> None:
+    """Drop those databases that are there, whoever uses them."""
+    with _administered(url) as cursor:
+        for name in databases:
+            cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@contextmanager
+def _administered(url: str) -> Iterator[psycopg2.extensions.cursor]:
+    connection = psycopg2.connect(url)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            yield cursor
+    finally:
+        connection.close()
 
 
 def prepare(state: State) -> Postgres:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy import heat, postgres, rabbitmq, ready, valkey
@@ -115,16 +116,9 @@ def _start_heat(state: State, database_url: str, running: Servers, stack: ExitSt
     running.env.update({name: None for name in os.environ if name.startswith("OS_")})
     running.env.update({"OS_AUTH_TYPE": "none", "OS_ENDPOINT": heat.endpoint(port)})
 
-    def is_ready() -> bool:
-        try:
-            heat.wait_ready(port, timeout=0.5)
-        except TimeoutError:
-            return False
-        return True
-
     def await_heat() -> None:
         with stage("Heat 27"):
-            ready.until(is_ready, child, TIMEOUT)
+            ready.until(partial(heat.is_ready, port), child, TIMEOUT)
         running.await_heat = lambda: None
 
     running.await_heat = await_heat

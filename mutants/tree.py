@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mutants.catalogue import Mutant, Rotten
 
-LINKED = (".venv", ".venv-heat", ".venv-clients")
+LINKED = (".venv", ".venv-heat", ".venv-keystone", ".venv-clients")
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__")
 
 

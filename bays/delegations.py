@@ -30,6 +30,11 @@ def needed() -> bool:
     return bool(settings.IDENTITY == "keystone")
 
 
+def forget() -> None:
+    """Forget all that this process keeps of delegations, its tokens included."""
+    _trustee.cache_clear()
+
+
 def trustee() -> Trustee:
     """Return our service user in the configured Keystone; it sends nothing from inside a transaction."""
     return _trustee(tuple(sorted(settings.CLOUD_VARIABLES.items())), settings.CLOUD_TIMEOUT)
@@ -76,6 +81,21 @@ def give_back(bay: Bay) -> None:
     trust_id = trust_of(bay)
     if trust_id is not None:
         trustee().remove(trust_id)
+
+
+def reseal() -> tuple[int, list[str]]:
+    """Seal every delegation under the first of CERTIFICATE_KEYS; return how many were not, and whose are unreadable."""
+    done, unreadable = 0, []
+    kept = Bay.objects.filter(delegation__isnull=False).values_list("pk", "delegation")
+    for pk, blob in kept.iterator():
+        try:
+            anew = sealing.resealed(bytes(blob or b""))
+        except Unreadable:
+            unreadable.append(str(pk))
+            continue
+        if anew is not None:  # unless it was replaced meanwhile, and so sealed anew
+            done += Bay.objects.filter(pk=pk, delegation=blob).update(delegation=anew)
+    return done, unreadable
 
 
 def mark(bay_id: uuid.UUID) -> str:

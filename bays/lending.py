@@ -99,10 +99,10 @@ def new_id(by: Caller) -> uuid.UUID:
 
 def _lent(by: Caller, token: str, bay_id: uuid.UUID) -> Lender:
     roles = [role for role in settings.DELEGATED_ROLES if role in by.roles]
-    if not roles:
+    if settings.DELEGATED_ROLES[0] not in roles:
         raise Forbidden(
             f"A bay is kept in your name, with a role that you do not have in the project: "
-            f"{', '.join(settings.DELEGATED_ROLES)}.",
+            f"{settings.DELEGATED_ROLES[0]}.",
             code=CODE,
         )
     try:

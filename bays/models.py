@@ -190,6 +190,9 @@ class Bay(Leased):
             *indexes(BAY),
             models.Index(fields=["project_id", "created_at", "id"], name="bay_by_project"),
             models.Index(fields=["stack_id"], name="bay_by_stack"),
+            models.Index(
+                fields=["project_id", "id"], name="bay_delegated", condition=Q(delegation__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

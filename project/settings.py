@@ -226,7 +226,8 @@ HEAT_NOTIFICATIONS_URL = env.text("HEAT_NOTIFICATIONS_URL", "")  # amqp://, the 
 CERTIFICATE_KEYS = env.words("ROADSTEAD_CERTIFICATE_KEYS") or [SECRET_KEY]
 CERTIFICATE_DAYS = int(env.number("ROADSTEAD_CERTIFICATE_DAYS", 5 * 365))
 # What our service user is let do in the owner's project, of what the owner may: see bays/lending.py.
-DELEGATED_ROLES = env.words("ROADSTEAD_DELEGATED_ROLES", "member")
+# Those that they imply must be among them: Heat passes all on that it finds, and may pass on nothing else.
+DELEGATED_ROLES = env.words("ROADSTEAD_DELEGATED_ROLES", "member,reader")
 BAY_QUOTA = int(env.number("BAY_QUOTA", 20))  # bays per project where no Quota row says otherwise
 CLOUD_VARIABLES = env.cloud_variables()
 

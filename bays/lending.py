@@ -98,21 +98,19 @@ def new_id(by: Caller) -> uuid.UUID:
 
 
 def _lent(by: Caller, token: str, bay_id: uuid.UUID) -> Lender:
-    roles = [role for role in settings.DELEGATED_ROLES if role in by.roles]
-    if settings.DELEGATED_ROLES[0] not in roles:
-        raise Forbidden(
-            f"A bay is kept in your name, with a role that you do not have in the project: "
-            f"{settings.DELEGATED_ROLES[0]}.",
-            code=CODE,
-        )
     try:
         trust_id = trustee().delegate(
-            token, trustor=by.user_id, project_id=by.project, roles=roles, mark=mark(bay_id)
+            token,
+            trustor=by.user_id,
+            project_id=by.project,
+            roles=settings.DELEGATED_ROLES,
+            mark=mark(bay_id),
         )
     except Unauthenticated:
         raise Unauthorized("The request you have made requires authentication.") from None
     except (Rejected, NotFound) as refused:
-        raise Forbidden(f"Keystone lets nobody act for you: {refused.reason} {HOW}", code=CODE) from None
+        why = refused.reason.rstrip(".")
+        raise Forbidden(f"We cannot be let act for you: {why}. {HOW}", code=CODE) from None
     except CloudError as down:
         raise _silent(down) from None
     # The fields, not asdict(): roles are a set.

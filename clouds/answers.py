@@ -58,6 +58,15 @@ class Trust:
     mark: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Whose a token is, for which project, and what they are there by name."""
+
+    user_id: str
+    project_id: str | None
+    roles: frozenset[str]
+
+
 def stack(raw: object) -> Stack:
     """Read one stack of a list or of a show."""
     told = _mapping(raw, "a stack")
@@ -123,6 +132,19 @@ def complete(raw: Sequence[object], kinds: Collection[str]) -> int:
     """Read how many of the resources of these types are there and complete."""
     there = [one.status for one in map(_resource, raw) if one.type in kinds]
     return sum(status.endswith("_COMPLETE") and not status.startswith(("DELETE", "INIT")) for status in there)
+
+
+def token(raw: object) -> Token:
+    """Read what Keystone says of a token."""
+    told = _mapping(_mapping(raw, "the answer").get("token"), "a token")
+    roles = told.get("roles") or []
+    if not isinstance(roles, list):
+        raise ValueError("roles is not a list")  # noqa: TRY004 - one error for all of an answer
+    return Token(
+        user_id=_text(_mapping(told.get("user"), "the user"), "id"),
+        project_id=_text(_mapping(told.get("project") or {}, "the project"), "id", "") or None,
+        roles=frozenset(_text(_mapping(role, "a role"), "name") for role in roles),
+    )
 
 
 def trust(raw: object) -> Trust:

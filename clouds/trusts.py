@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
+from types import MappingProxyType
 from typing import Any
 
 from keystoneauth1 import session as keystone_session
@@ -57,11 +58,16 @@ class Trustee:
     def delegate(self, token: str, *, trustor: str, project_id: str, roles: Sequence[str], mark: str) -> str:
         """Have the bearer of the token let us act for them in the project, and return the trust's id.
 
+        It is for those of the roles that the token has, the first of which it must have.
+
         :raises Unauthenticated: the token is not good any more.
         :raises Rejected: they may not, or not with this token.
         :raises Unavailable: nothing was done.
         :raises OutcomeUnknown: there may be such a trust now.
         """
+        held = self._roles(token, trustor, project_id)
+        if roles[0] not in held:
+            raise Rejected(f"It takes the role {roles[0]} in the project.")
         with translated(effect=False):
             trustee = self._service.get_user_id(self._session)
         body = {
@@ -70,7 +76,7 @@ class Trustee:
                 "trustee_user_id": trustee,
                 "project_id": project_id,
                 "impersonation": True,
-                "roles": [{"name": role} for role in roles],
+                "roles": [{"name": role} for role in roles if role in held],
                 "allow_redelegation": True,
                 "redelegation_count": HEAT_MAY,
                 MARK: mark,
@@ -82,6 +88,15 @@ class Trustee:
             if (made.trustor, made.trustee, made.project_id) != (trustor, trustee, project_id):
                 raise ValueError("it is about another trust")
         return made.id
+
+    def _roles(self, token: str, user_id: str, project_id: str) -> frozenset[str]:
+        """Return the roles that a token has, which must be this user's in this project."""
+        answer = self._ask("GET", "/auth/tokens?nocatalog", token, headers={"X-Subject-Token": token})
+        with translated(effect=False):
+            held = answers.token(answer.json())
+        if (held.user_id, held.project_id) != (user_id, project_id):
+            raise Rejected("The token is another user's, or for another project.")
+        return held.roles
 
     def check(self, trust_id: str) -> None:
         """Log in by the trust anew, whatever is kept of it.
@@ -140,7 +155,14 @@ class Trustee:
         )
         return CloudSession(session=session, region=cloud.region, interface=cloud.interface)
 
-    def _ask(self, method: str, path: str, token: str, body: object = None) -> Any:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        token: str,
+        body: object = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Any:
         self._ask_the_guard()
         session = self._session
         url = f"{self._root}{path}"
@@ -149,7 +171,7 @@ class Trustee:
                 url,
                 method,
                 json=body,
-                headers={"X-Auth-Token": token},
+                headers={"X-Auth-Token": token, **headers},
                 authenticated=False,
                 raise_exc=False,
                 log=False,

@@ -231,7 +231,7 @@ DELEGATED_ROLES = env.words("ROADSTEAD_DELEGATED_ROLES", "member,reader")
 BAY_QUOTA = int(env.number("BAY_QUOTA", 20))  # bays per project where no Quota row says otherwise
 CLOUD_VARIABLES = env.cloud_variables()
 
-IDENTITY = env.text("ROADSTEAD_IDENTITY", "roadstead")
+IDENTITY = env.text("ROADSTEAD_IDENTITY", "own")
 # --- identity -----------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "identity.User"
 PASSWORD_HASHERS = ["identity.hashers.Argon2"]

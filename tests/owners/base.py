@@ -8,6 +8,7 @@ import uuid
 from datetime import timedelta
 from typing import Any, ClassVar
 from unittest.mock import patch
+from urllib.parse import urlsplit
 
 from django.db.models.functions import Now
 from django.test import TransactionTestCase, override_settings
@@ -20,6 +21,7 @@ from bays.tasks import advance_bay
 from chaos.heat_proxy import HeatProxy
 from clouds.heat import Heat, connect
 from clouds.keystone import Keystone
+from deploy import keystone
 from deploy.cloud import Cloud, offer
 from identity import tokens
 from identity.callers import Caller
@@ -79,6 +81,7 @@ class OwnersCase(TransactionTestCase):
         self.proxy.heal()
         self.proxy.calls.clear()
         self.held: dict[tuple[str, str], str] = {}
+        self.checked: dict[str, Checked] = {}
         self.model = make.baymodel(public=True)
         self.addCleanup(self.clean)
 
@@ -110,8 +113,41 @@ class OwnersCase(TransactionTestCase):
     def login(self, variables) -> str:
         return str(Keystone(variables)._session.get_token())
 
+    def keystone_as(self, user, project="demo") -> Keystone:
+        return Keystone(self.cloud.login(user, project))
+
+    def keystone_goes(self):
+        """Have Keystone be down until the test is over, or `keystone_is_back`."""
+        self.addCleanup(self.keystone_is_back)
+        self.cloud.supervisors["keystone"].hold("keystone")
+        end = time.monotonic() + PATIENCE
+        while keystone.is_ready(self.port):
+            if time.monotonic() > end:
+                raise AssertionError("Keystone does not go")
+            time.sleep(0.05)
+
+    def keystone_is_back(self):
+        """Have Keystone run again, and answer."""
+        self.cloud.supervisors["keystone"].release("keystone")
+        end = time.monotonic() + PATIENCE
+        while not keystone.is_ready(self.port):
+            if time.monotonic() > end:
+                raise AssertionError("Keystone does not come back")
+            time.sleep(0.1)
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.cloud.auth_url).port or 0
+
+    def caller_of(self, token) -> Caller:
+        found = self.known(token)
+        assert found is not None
+        return found.caller
+
     def known(self, text: str) -> Checked | None:
         """Ask Keystone whose token it is."""
+        if text in self.checked:
+            return self.checked[text]
         headers = {"X-Subject-Token": text}
         answer = self.there._adapter.get("/auth/tokens", headers=headers, raise_exc=False)
         if answer.status_code != 200:
@@ -123,7 +159,8 @@ class OwnersCase(TransactionTestCase):
             told["user"]["id"], told["user"]["name"], project.get("id"), project.get("name"), roles
         )
         token: Any = told
-        return Checked(token, caller)
+        self.checked[text] = Checked(token, caller)
+        return self.checked[text]
 
     def a_user(self, *roles: tuple[str, str]) -> str:
         """Return the name of a new user with these roles, as role and project."""

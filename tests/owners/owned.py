@@ -6,7 +6,7 @@ from bays.models import Bay
 from tests.owners.base import OwnersCase
 
 
-class OwnedStackTests(OwnersCase):
+class OwnedStack(OwnersCase):
     def test_a_stack_is_in_its_owners_project_and_nowhere_else(self):
         bay = self.created()
         self.assertEqual(self.stacks(bay), [bay.stack_id])

@@ -50,8 +50,8 @@ def lent_for_new(by: Caller, token: str) -> Lender:
 def lent_for(by: Caller, token: str, bay: Bay) -> Caller:
     """Make sure that the bay's delegation works, and take another one from the caller if it does not.
 
-    The other one stays what it is, in Keystone: it is not ours to say that it never works again. It is removed as any
-    that no bay keeps.
+    Then the old one is removed, if we may. Heat made a trust of its own from it, and lets nobody else change or delete
+    the stack while there is that and it does not work.
 
     :raises Forbidden: it does not, and the caller is none of the project's, or as for `lent_for_new`.
     :raises Unauthorized: the token is not good any more.
@@ -59,10 +59,11 @@ def lent_for(by: Caller, token: str, bay: Bay) -> Caller:
     """
     if bay.delegation is None:
         return by
+    kept = None
     try:
-        trust_id = trust_of(bay)
-        assert trust_id is not None  # noqa: S101 - there is a delegation
-        trustee().check(trust_id)
+        kept = trust_of(bay)
+        assert kept is not None  # noqa: S101 - there is a delegation
+        trustee().check(kept)
     except Undelegated as lost:
         if by.project_id != bay.project_id:
             raise Forbidden(
@@ -71,7 +72,10 @@ def lent_for(by: Caller, token: str, bay: Bay) -> Caller:
                 code=CODE,
             ) from None
         log.info("a delegation is replaced", bay=str(bay.pk), why=lost.reason)
-        return _lent(by, token, bay.pk)
+        lender = _lent(by, token, bay.pk)
+        if kept is not None:
+            _remove(kept, bay.pk)
+        return lender
     except CloudError as down:
         raise _silent(down) from None
     return by
@@ -81,10 +85,7 @@ def give_back(by: Caller) -> None:
     """Remove what was lent for a request that is not carried out; what cannot be removed now is found later."""
     if not isinstance(by, Lender):
         return
-    try:
-        trustee().remove(by.trust_id)
-    except CloudError as error:
-        log.warning("a delegation was left behind", bay=str(by.bay_id), reason=error.reason)
+    _remove(by.trust_id, by.bay_id)
 
 
 def columns(by: Caller) -> dict[str, Any]:
@@ -116,6 +117,13 @@ def _lent(by: Caller, token: str, bay_id: uuid.UUID) -> Lender:
     # The fields, not asdict(): roles are a set.
     caller = {one.name: getattr(by, one.name) for one in fields(Caller)}
     return Lender(**caller, bay_id=bay_id, trust_id=trust_id)
+
+
+def _remove(trust_id: str, bay_id: uuid.UUID) -> None:
+    try:
+        trustee().remove(trust_id)
+    except CloudError as error:
+        log.warning("a delegation was left behind", bay=str(bay_id), reason=error.reason)
 
 
 def _silent(down: CloudError) -> Unavailable:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.db.models.functions import Now
 
 from bays import delegations, parties
@@ -118,6 +120,16 @@ class Lost(OwnersCase):
             self.assertIn("CERTIFICATE_KEYS", self.step(other).status_reason)
         self.assertEqual(self.proxy.total("POST"), 0)
         self.assertEqual(self.until(other, Status.CREATE_COMPLETE).status, Status.CREATE_COMPLETE)
+
+    def test_a_delegation_is_sealed_anew_under_another_secret(self):
+        bay = self.accepted()
+        kept, old = self.trust_of(bay), settings.CERTIFICATE_KEYS
+        with self.settings(CERTIFICATE_KEYS=["x" * 32, *old]):
+            call_command("reseal", stdout=StringIO())
+        with self.settings(CERTIFICATE_KEYS=["x" * 32]):
+            self.assertEqual(self.trust_of(bay), kept)
+        with self.assertRaises(CommandError):
+            call_command("reseal", stdout=StringIO(), stderr=StringIO())
 
     def test_bays_that_nobody_may_look_after_are_woken_and_settled_ones_say_so(self):
         maker, project = self.a_user(), ""

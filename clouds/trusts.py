@@ -29,7 +29,7 @@ from clouds.errors import (
     Undelegated,
 )
 from clouds.heat import Heat
-from clouds.session import CloudSession, InvalidCloud, open_session
+from clouds.session import CloudSession, open_session
 from clouds.translate import translated
 
 __all__ = ["Trust", "Trustee"]
@@ -211,7 +211,7 @@ class Trustee:
     def _service(self) -> BaseIdentityPlugin:
         service = self._session.auth
         if not isinstance(service, BaseIdentityPlugin):
-            raise InvalidCloud("The OS_* variables name no Keystone: there are no delegations without one.")
+            raise Undelegated("The OS_* variables name no Keystone: there are no delegations without one.")
         return service
 
     @property

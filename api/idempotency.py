@@ -86,13 +86,22 @@ def answered(key: str, request: Request, version: object) -> Response | None:
 
 
 def _row(key: str, request: Request, version: object) -> IdempotencyKey:
-    caller: Any = request.user
     return IdempotencyKey(
-        owner=caller.project_id or caller.pk,
+        owner=_owner(request),
         key=key,
         fingerprint=_fingerprint(request, version),
         request_id=request_id_of(request),
     )
+
+
+def is_known(key: str, request: Request) -> bool:
+    """Tell whether the key was used already, so that nothing will be carried out under it."""
+    return IdempotencyKey.objects.filter(owner=_owner(request), key=key).exists()
+
+
+def _owner(request: Request) -> str:
+    caller: Any = request.user
+    return str(caller.project_id or caller.pk)
 
 
 def _fingerprint(request: Request, version: object) -> str:

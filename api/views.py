@@ -4,24 +4,26 @@ A view says which service it belongs to, which policy rule each of its methods n
 method without a rule is refused. Who calls and what a rule means is decided by the classes in DRF's settings.
 
 A POST with an Idempotency-Key runs inside one transaction (see `api.idempotency`). So a method accepts a request and
-returns; it waits for nothing outside. What has to be waited for after the commit is waited for in `finish`.
+returns; it waits for nothing outside. What it needs from outside is had before, in `prepare`; what has to be waited
+for after the commit is waited for in `finish`.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rest_framework.views import APIView
 
 from api import dryrun, idempotency
-from api.problems import BadRequest, MethodNotAllowed, NotFound, Problem
+from api.problems import BadRequest, MethodNotAllowed, NotFound, Problem, translate
 from api.requests import request_id_of
 from api.versions import HEADER, Service, Version
 from lifecycle import accepted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from rest_framework.request import Request
     from rest_framework.response import Response
@@ -50,6 +52,7 @@ class ResourceView(APIView):
 
     is_dry_run = False
     _version: Version | None = None
+    _is_accepted = False
 
     @property
     def version(self) -> Version:
@@ -85,7 +88,9 @@ class ResourceView(APIView):
         if self.is_dry_run:
             return self.rehearse(bare)
         handle = partial(_told, bare)
-        response = handle() if key is None else idempotency.once(key, request, self._version, handle)
+        with self._prepared(key):
+            response = handle() if key is None else idempotency.once(key, request, self._version, handle)
+            self._is_accepted = response.status_code < 400 and idempotency.REPLAYED not in response  # noqa: PLR2004
         try:
             return self.finish(request, response)
         except Problem as problem:  # it was accepted all the same, and its operation can be awaited
@@ -100,6 +105,37 @@ class ResourceView(APIView):
         Of a route that offers dry runs: see `api.rehearsing.Rehearsed`.
         """
         raise NotImplementedError
+
+    @contextmanager
+    def _prepared(self, key: str | None) -> Iterator[None]:
+        """Have prepared what is to be carried out, and withdrawn what surely was not."""
+        request = self.request
+        if not self.needs_preparation(request) or (key is not None and idempotency.is_known(key, request)):
+            yield
+            return
+        self.prepare(request)
+        try:
+            yield
+        except Exception as error:
+            problem = translate(error)
+            if problem is not None and problem.status < 500:  # noqa: PLR2004 - else nobody knows what came of it
+                self.withdraw()
+            raise
+        if not self._is_accepted:
+            self.withdraw()
+
+    def needs_preparation(self, request: Request) -> bool:  # noqa: ARG002 - for overriding
+        """Tell whether something outside must be had before the method runs."""
+        return False
+
+    def prepare(self, request: Request) -> None:
+        """Get from outside what the method needs to accept the request, outside any transaction.
+
+        A replay under the same Idempotency-Key needs nothing, and is not prepared.
+        """
+
+    def withdraw(self) -> None:
+        """Give back what was prepared for a request that was refused, or was carried out before under its key."""
 
     def finish(self, request: Request, response: Response) -> Response:  # noqa: ARG002 - for overriding
         """Return the answer to give after what the method accepted is committed.

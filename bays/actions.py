@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 from api.lately import Lately
 from api.preconditions import ANY, Expected
 from api.problems import BadRequest, Conflict, NotFound, OverQuota
+from bays import lending
 from bays.drivers import NoDriver, driver_for
 from bays.drivers.base import BaySpec, InvalidSpec
 from bays.models import Bay, BayModel, BayModelQuerySet, Quota, unchanged
@@ -104,7 +105,7 @@ def delete(by: Caller, request_id: str, bay: Bay, *, expected: Expected = ANY) -
     """
     with expected.of(bay) as guards:
         asked = Asked(by.user_id, bay.project_id, request_id)
-        won = requests.request(bay, "delete", asked, name=bay.name, **guards)
+        won = requests.request(bay, "delete", asked, name=bay.name, values=lending.columns(by), **guards)
     bell.ring_on_commit(advance_bay, won)
     return won
 
@@ -243,7 +244,8 @@ def _bay_of(by: Caller, model: BayModel, wish: Wish) -> Bay:
     # An empty object is no labels of its own, as in Magnum.
     labels = {**model.labels, **(wish.labels or {})} if wish.merge_labels else wish.labels or model.labels
     return Bay(
-        id=uuid.uuid4(),
+        id=lending.new_id(by),
+        **lending.columns(by),
         project_id=by.project,
         user_id=by.user_id,
         baymodel=model,

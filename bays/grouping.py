@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 
 from api.preconditions import ANY, Expected
 from api.problems import BadRequest, Conflict, NotFound
-from bays import actions, changing
+from bays import actions, changing, lending
 from bays.changing import check_bounds, guarded, names_of
 from bays.groups import MASTER, Group, further, worker
 from bays.models import Bay
@@ -215,7 +215,7 @@ def _win(
             Asked(by.user_id, bay.project_id, request_id, dict(sent), size=nodes),
             name=bay.name,
             deadline=bay.deadline,
-            values={"change": change},
+            values={"change": change, **lending.columns(by)},
             **guarded(guards, unmoved, "baymodel_id", *(["nodes"] if names else [])),
         )
     bell.ring_on_commit(advance_bay, won)

@@ -155,6 +155,8 @@ class Bay(Leased):
     fixed_subnet = models.CharField(max_length=255, null=True, blank=True)
     floating_ip_enabled = models.BooleanField(default=True)
     master_lb_enabled = models.BooleanField(default=False)
+    # By which trust the stack is in the owner's project, sealed: see `bays.delegations`. Null: in the service project.
+    delegation = models.BinaryField(null=True, blank=True)
     # The stack. `sent_*` say what was last asked of Heat, and are written before it is asked.
     stack_id = models.UUIDField(null=True, blank=True)
     sent_for = models.UUIDField(null=True, blank=True)  # the operation
@@ -189,6 +191,9 @@ class Bay(Leased):
             *indexes(BAY),
             models.Index(fields=["project_id", "created_at", "id"], name="bay_by_project"),
             models.Index(fields=["stack_id"], name="bay_by_stack"),
+            models.Index(
+                fields=["project_id", "id"], name="bay_delegated", condition=Q(delegation__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

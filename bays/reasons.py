@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Final
 
+from clouds.errors import CloudError, Undelegated
 from lifecycle import reasons
 from lifecycle.reasons import Reason, kind
 
@@ -46,6 +47,12 @@ KINDS: Final = (
         "Nothing to do: the update is sent as soon as the work before it has ended.",
     ),
     kind(
+        "delegation-lost",
+        r"Delegation: ",
+        "The user in whose name the bay is kept may no longer act in its project: give them their role back, and it "
+        "goes on by itself; or, as another member, delete the bay, or ask for a change once it is not in progress.",
+    ),
+    kind(
         "output-invalid",
         r"(?:The stack is complete, but not as promised: |the stack's output )",
         "The stack is complete, but does not say what its driver promises: tell the operator.",
@@ -70,8 +77,8 @@ def unpromised(why: str) -> str:
     return f"The stack is complete, but not as promised: {why}"
 
 
-def silent(why: str) -> str:
-    return f"Heat: {why}"
+def silent(error: CloudError) -> str:
+    return f"{'Delegation' if isinstance(error, Undelegated) else 'Heat'}: {error.reason}"
 
 
 def busy() -> str:

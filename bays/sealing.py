@@ -1,7 +1,7 @@
 """Secrets at rest: sealed under the first secret of the setting CERTIFICATE_KEYS, unsealed under any of them.
 
 So a secret is replaced while nodes run: put the new one first on every node, seal everything anew
-(`manage.py reseal`), drop the old one.
+(`manage.py reseal`), drop the old one. What is signed is not signed anew: keep an old secret as long as that matters.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.utils.crypto import constant_time_compare, salted_hmac
 
 _PURPOSE: Final = b"roadstead bays.sealing"  # the same secret gives another key elsewhere
 
@@ -48,6 +49,20 @@ def resealed(sealed: bytes) -> bytes | None:
     except InvalidToken:
         return seal(unseal(sealed))
     return None
+
+
+def signature(text: str) -> str:
+    """Return what proves that this installation has written the text."""
+    return _signature(settings.CERTIFICATE_KEYS[0], text)
+
+
+def is_signed(text: str, by: str) -> bool:
+    """Tell whether it is the text's signature, under any of CERTIFICATE_KEYS."""
+    return any(constant_time_compare(_signature(secret, text), by) for secret in settings.CERTIFICATE_KEYS)
+
+
+def _signature(secret: str, text: str) -> str:
+    return salted_hmac("bays.sealing", text, secret=secret, algorithm="sha256").hexdigest()
 
 
 def _boxes() -> list[Fernet]:

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterable
 from functools import cache
 
 from django.conf import settings
-from django.db import connection
 
+from bays import delegations
+from bays.calling import leased, outside
 from bays.drivers import driver_for
 from bays.drivers.base import BaySpec, GroupSpec
 from bays.models import Bay, NodeGroup
 from bays.states import Status
 from clouds.errors import NotFound
 from clouds.heat import Heat, Stack, StackRequest, connect
-from lifecycle import local
 
 REMOVE, BATCH = "remove", "max_batch_size"  # in Bay.change
 OWNER_TAG = "roadstead"  # on every stack of ours
@@ -29,13 +29,29 @@ OPERATION_TAG = (
 
 
 def heat() -> Heat:
-    """Return the configured Heat; it sends nothing from inside a transaction."""
-    return _heat(_outside)
+    """Return Heat as our service user meets it in the service project; it sends nothing from inside a transaction."""
+    return _heat(outside)
 
 
-def leased_heat() -> Heat:
-    """Return the configured Heat for a step; it sends nothing without a safe lease either."""
-    return _heat(_leased)
+def heat_of(bay: Bay) -> Heat:
+    """Return Heat as the bay's stack is met there: in its owner's project by the bay's delegation, if it has one.
+
+    :raises Undelegated: the delegation cannot be read.
+    """
+    return _heat_of(bay, outside)
+
+
+def leased_heat(bay: Bay) -> Heat:
+    """Return the same for a step; it sends nothing without a safe lease either.
+
+    :raises Undelegated: the delegation cannot be read.
+    """
+    return _heat_of(bay, leased)
+
+
+def _heat_of(bay: Bay, guard: Callable[[], None]) -> Heat:
+    trust_id = delegations.trust_of(bay)
+    return _heat(guard) if trust_id is None else delegations.heat_by(trust_id, guard)
 
 
 def _heat(guard: Callable[[], None]) -> Heat:
@@ -45,16 +61,6 @@ def _heat(guard: Callable[[], None]) -> Heat:
 @cache
 def _connect(variables: tuple[tuple[str, str], ...], seconds: float, guard: Callable[[], None]) -> Heat:
     return connect(dict(variables), guard=guard, timeout=seconds)
-
-
-def _outside() -> None:
-    if connection.in_atomic_block and not settings.TESTING:
-        raise RuntimeError("A cloud was called inside a transaction.")
-
-
-def _leased() -> None:
-    _outside()
-    local.require_lease()
 
 
 def spec_of(bay: Bay, groups: Iterable[NodeGroup] = ()) -> BaySpec:

@@ -11,11 +11,12 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import NamedTuple
 
+import structlog
 from django.conf import settings
 from django.db.models import F, Value
 from django.db.models.functions import Now
 
-from bays import reasons
+from bays import delegations, reasons
 from bays.drivers import driver_for
 from bays.drivers.base import InvalidOutputs, InvalidSpec
 from bays.models import Bay
@@ -27,8 +28,10 @@ from lifecycle import leases
 from lifecycle.leases import Held
 from lifecycle.outcome import Again, Done, Failed, Retry, StepOutcome, Watch
 
+log = structlog.get_logger(__name__)
 Step = Callable[[Held[Bay]], StepOutcome]
 
+BARE = "bare"  # in Bay.change: it was seen that nothing of the bay is left in Heat
 MAX_DELETES = 3  # Heat's own delete fails at times for want of a neighbour; asked again it succeeds
 MAX_UPDATES = 3  # likewise an update that comes upon what an earlier one has left under way
 MAX_WAITS = 5  # for that to end: half a minute; it may hang for as long as Heat lets it
@@ -39,7 +42,7 @@ def _step(act: Callable[[Held[Bay], Heat], StepOutcome]) -> Step:
 
     def step(held: Held[Bay]) -> StepOutcome:
         try:
-            return act(held, leased_heat())
+            return act(held, leased_heat(held.row))
         except Rejected as refused:
             return Failed(reasons.refused(refused.reason))
         except InvalidSpec as invalid:
@@ -47,7 +50,7 @@ def _step(act: Callable[[Held[Bay], Heat], StepOutcome]) -> Step:
         except InvalidOutputs as invalid:
             return Failed(reasons.unpromised(invalid.reason))
         except CloudError as silent:
-            return Retry(reasons.silent(silent.reason))
+            return Retry(reasons.silent(silent))
 
     return step
 
@@ -104,12 +107,14 @@ def update(held: Held[Bay], heat: Heat) -> StepOutcome:
 def delete(held: Held[Bay], heat: Heat) -> StepOutcome:
     """Have every stack of the bay deleted; the bay is gone when none is left and none can still come."""
     bay = held.row
+    if bay.change.get(BARE):
+        return _undelegate(held)
     left = stacks_of(heat, bay)
     if bay.stack_id is not None and all(stack.id != bay.stack_id for stack in left):
         left += [stack for stack in [show(heat, bay.stack_id)] if stack is not None]
     if not left:
         late = _may_still_come(bay) if bay.stack_id is None else timedelta(0)
-        return Again(min(late, _soon())) if late else Done("deleted")
+        return Again(min(late, _soon())) if late else _undelegate(held)
     for stack in left:
         if stack.state == "DELETE_IN_PROGRESS":
             continue
@@ -118,6 +123,28 @@ def delete(held: Held[Bay], heat: Heat) -> StepOutcome:
         _intend(held)
         heat.delete(stack.id)
     return Watch(_soon(), {"stack_id": left[0].id})
+
+
+def _undelegate(held: Held[Bay]) -> StepOutcome:
+    """Give the bay's delegation back, of which nothing is left; then it is gone.
+
+    That nothing is left is in the row first: without the delegation nobody could look again. Where Keystone does not
+    let us or does not answer, the end waits a little, and then leaves it to the search for delegations without a bay.
+    """
+    bay = held.row
+    if bay.delegation is None:
+        return Done("deleted")
+    if not bay.change.get(BARE):
+        leases.note(held, change={BARE: True})
+    try:
+        delegations.give_back(bay)
+    except Unavailable as down:
+        if bay.retries < MAX_DELETES:
+            return Retry(reasons.silent(down))
+        log.warning("a delegation was left behind", bay=str(bay.pk), reason=down.reason)
+    except CloudError as refused:
+        log.warning("a delegation was left behind", bay=str(bay.pk), reason=refused.reason)
+    return Done("deleted")
 
 
 STEPS: dict[str, Step] = {
@@ -167,7 +194,7 @@ def _updated(held: Held[Bay], heat: Heat, stack: Stack | None) -> StepOutcome | 
 def _not_sent(bay: Bay, down: Unavailable) -> Retry:
     """Take the intent back: nothing was done, so nothing can still come."""
     before = {"sent_for": bay.sent_for, "sends": bay.sends}
-    return Retry(reasons.silent(down.reason), {**before, "sent_at": None})
+    return Retry(reasons.silent(down), {**before, "sent_at": None})
 
 
 def _may_still_come(bay: Bay) -> timedelta:

@@ -1,19 +1,20 @@
-"""Heat's answers, read as untrusted input: each field is checked, and a wrong one makes the whole answer unreadable.
+"""Heat's and Keystone's answers, read as untrusted input: a field that is wrong makes the whole answer unreadable.
 
-Everything here raises ValueError for an answer that is not what Heat's API promises; `clouds.heat` calls it where that
-becomes a CloudError.
+Everything here raises ValueError for an answer that is not what the service's API promises; `clouds.heat` and
+`clouds.trusts` call it where that becomes a CloudError.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
 from clouds.errors import presentable
 
+MARK = "roadstead"  # the attribute of a trust that says what it was made for
 _STATUSES = frozenset({"IN_PROGRESS", "COMPLETE", "FAILED"})
 
 
@@ -49,6 +50,26 @@ class Failure:
     def called_off(self) -> bool:
         """Whether nothing was wrong with it: its work was cancelled because of something else."""
         return _called_off(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """A delegation as Keystone told of it. `mark` is what was written on it when it was made, if anything was."""
+
+    id: str = field(repr=False)
+    trustor: str
+    trustee: str
+    project_id: str | None
+    mark: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Whose a token is, for which project, and what they are there by name."""
+
+    user_id: str
+    project_id: str | None
+    roles: frozenset[str]
 
 
 def stack(raw: object) -> Stack:
@@ -123,6 +144,45 @@ def complete(raw: Sequence[object], kinds: Collection[str]) -> int:
 
 def _called_off(reason: str) -> bool:
     return "abort" in reason or "cancel" in reason
+
+
+def token(raw: object) -> Token:
+    """Read what Keystone says of a token."""
+    told = _mapping(_mapping(raw, "the answer").get("token"), "a token")
+    roles = told.get("roles") or []
+    if not isinstance(roles, list):
+        raise ValueError("roles is not a list")  # noqa: TRY004 - one error for all of an answer
+    return Token(
+        user_id=_text(_mapping(told.get("user"), "the user"), "id"),
+        project_id=_text(_mapping(told.get("project") or {}, "the project"), "id", "") or None,
+        roles=frozenset(_text(_mapping(role, "a role"), "name") for role in roles),
+    )
+
+
+def trust(raw: object) -> Trust:
+    """Read one delegation of a list, or of the answer to its making."""
+    told = _mapping(raw, "a trust")
+    mark = told.get(MARK)
+    return Trust(
+        id=_text(told, "id"),
+        trustor=_text(told, "trustor_user_id"),
+        trustee=_text(told, "trustee_user_id"),
+        project_id=_text(told, "project_id", "") or None,
+        mark=mark if isinstance(mark, str) else None,
+    )
+
+
+def made_trust(raw: object) -> Trust:
+    """Read the answer to the making of a delegation."""
+    return trust(_mapping(raw, "the answer").get("trust"))
+
+
+def trusts(raw: object) -> list[Trust]:
+    """Read a list of delegations."""
+    listed = _mapping(raw, "the answer").get("trusts")
+    if not isinstance(listed, list):
+        raise ValueError("trusts is not a list")  # noqa: TRY004 - one error for all of an answer
+    return [trust(one) for one in listed]
 
 
 class _Resource(NamedTuple):

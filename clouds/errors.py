@@ -61,8 +61,16 @@ class Forbidden(Rejected):
     """Who asks may not."""
 
 
+class Unauthenticated(Rejected):
+    """The token that somebody gave us is not, or no longer, good."""
+
+
 class Unavailable(CloudError):
     """Nothing was done; ask again later."""
+
+
+class Undelegated(Unavailable):
+    """The delegation under which we act does not work, or no longer: nothing was done, and another is needed."""
 
 
 class OutcomeUnknown(CloudError):

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -19,7 +20,7 @@ import heatclient.client
 from clouds import answers
 from clouds.answers import Failure, Stack
 from clouds.errors import NotFound
-from clouds.session import open_session
+from clouds.session import CloudSession, open_session
 from clouds.translate import translated
 
 __all__ = ["IDS_PER_CALL", "Failure", "Heat", "Stack", "StackRequest", "connect"]
@@ -49,13 +50,10 @@ class StackRequest:
 class Heat:
     """One Heat; safe to share between threads and across forks."""
 
-    def __init__(
-        self, variables: Mapping[str, str], guard: Callable[[], None] | None = None, timeout: float = 10
-    ) -> None:
-        """Take where Heat is, what to call before each request, and the seconds that one may take."""
-        self._variables = dict(variables)
+    def __init__(self, opened: Callable[[], CloudSession], guard: Callable[[], None] | None = None) -> None:
+        """Take what opens a session, once in each process, and what to call before each request."""
+        self._opened = opened
         self._guard = guard
-        self._timeout = timeout
         # By process: a child must not speak on its parent's connections, nor close them.
         self._clients: dict[int, Any] = {}
 
@@ -257,7 +255,7 @@ class Heat:
         """Return this process's client and session."""
         pid = os.getpid()
         if pid not in self._clients:
-            cloud = open_session(self._variables, self._timeout)
+            cloud = self._opened()
             client = heatclient.client.Client(
                 "1",
                 session=cloud.session,
@@ -276,7 +274,7 @@ def connect(
 
     `guard` is called before each request and may raise to forbid it.
     """
-    return Heat(variables, guard, timeout)
+    return Heat(partial(open_session, dict(variables), timeout), guard)
 
 
 def _lives(stack: Stack) -> bool:

@@ -99,8 +99,9 @@ def _heat_error(body: object) -> tuple[str, str]:
     """Return the type and the message of Heat's error body, never its trace back."""
     text = body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")
     try:
-        error = json.loads(text)["error"]
-        return str(error.get("type", "")), str(error["message"])
+        told = json.loads(text)
+        error = told["error"]
+        return str(error.get("type", "")), str(error.get("message") or told["explanation"])
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return "", text
 

@@ -60,10 +60,13 @@ pool_timeout = 60
 _KEYSTONE = """
 [keystone_authtoken]
 {user}
+project_name = service
+project_domain_name = Default
 www_authenticate_uri = {url}
 service_token_roles = service
 service_token_roles_required = true
 
+# Without a project: it logs in by a trust.
 [trustee]
 {user}
 
@@ -75,9 +78,7 @@ auth_type = password
 auth_url = {url}
 username = {name}
 password = {password}
-user_domain_name = Default
-project_name = service
-project_domain_name = Default\
+user_domain_name = Default\
 """
 _STACK_DOMAIN = """\
 trusts

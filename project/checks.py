@@ -162,6 +162,26 @@ def identity_fits(app_configs: Sequence[AppConfig] | None, **_: object) -> list[
 
 
 @register(Tags.compatibility)
+def delegations_fit(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:
+    """Check that what owners are to lend us can be had: some role, and by a login that a trust may be taken with."""
+    del app_configs
+    if settings.IDENTITY != "keystone":
+        return []
+    found: list[CheckMessage] = []
+    if not settings.DELEGATED_ROLES:
+        found.append(Error("ROADSTEAD_DELEGATED_ROLES must name a role.", id="roadstead.E041"))
+    if "applicationcredential" in settings.CLOUD_VARIABLES.get("OS_AUTH_TYPE", ""):
+        found.append(
+            Error(
+                "ROADSTEAD_IDENTITY=keystone needs a login by password: a token of an application credential "
+                "cannot become one of a trust.",
+                id="roadstead.E042",
+            )
+        )
+    return found
+
+
+@register(Tags.compatibility)
 def storage_fits(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:
     """Check the file of back-ends, that this node serves some of them, and the limits that go with them."""
     del app_configs

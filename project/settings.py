@@ -227,9 +227,13 @@ HEAT_NOTIFICATIONS_URL = env.text("HEAT_NOTIFICATIONS_URL", "")  # amqp://, the 
 # What seals the keys of bays' certificate authorities: the first one, the others only unseal.
 CERTIFICATE_KEYS = env.words("ROADSTEAD_CERTIFICATE_KEYS") or [SECRET_KEY]
 CERTIFICATE_DAYS = int(env.number("ROADSTEAD_CERTIFICATE_DAYS", 5 * 365))
+# What our service user is let do in the owner's project, of what the owner may: see bays/lending.py.
+# Those that they imply must be among them: Heat passes all on that it finds, and may pass on nothing else.
+DELEGATED_ROLES = env.words("ROADSTEAD_DELEGATED_ROLES", "member,reader")
 BAY_QUOTA = int(env.number("BAY_QUOTA", 20))  # bays per project where no Quota row says otherwise
 CLOUD_VARIABLES = env.cloud_variables()
 
+IDENTITY = env.text("ROADSTEAD_IDENTITY", "own")
 # --- identity -----------------------------------------------------------------------------------------------
 IDENTITY = env.text("ROADSTEAD_IDENTITY", "") or "own"  # or keystone: that which the OS_* variables log in at
 KEYSTONE_PUBLIC_URL = env.text("ROADSTEAD_KEYSTONE_PUBLIC_URL", "")  # told to clients; else OS_AUTH_URL

@@ -78,6 +78,15 @@ class Cursor(models.Model):
         return look()
 
     @classmethod
+    def take_turn_of(cls, job: str, *, pause: timedelta) -> bool:
+        """Tell whether it is the turn of this job, which was seeded; it is nobody's turn again for `pause`."""
+        with transaction.atomic():
+            if cls._due(job) is None:
+                return False
+            cls.objects.filter(pk=job).update(not_before=Now() + pause)
+        return True
+
+    @classmethod
     def _due(cls, job: str) -> Cursor | None:
         due = cls.objects.select_for_update(skip_locked=True).filter(pk=job, not_before__lte=Now())
         return due.first()
@@ -86,3 +95,13 @@ class Cursor(models.Model):
         """Have the round go on after this id at once, or begin anew after a pause."""
         not_before = Now() if after else Now() + pause
         Cursor.objects.filter(pk=self.pk).update(after=after or FIRST, not_before=not_before)
+
+
+class Stray(models.Model):
+    """Since when a delegation has been found to be unneeded: see `sync.trusts`. Its name is a hash of its id."""
+
+    name = models.CharField(max_length=64, primary_key=True)
+    found_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.name[:8]} since {self.found_at}"

@@ -13,7 +13,8 @@ from django.db.models.functions import Now
 
 from bays.drivers import NoDriver, driver_for
 from bays.models import Bay
-from bays.stacks import heat, stack_name
+from bays.parties import parties
+from bays.stacks import stack_name
 from bays.states import Status
 from clouds.errors import CloudError
 from lifecycle.swap import swap
@@ -45,10 +46,12 @@ def observe_progress() -> int:
 
 
 def _observe(bay: Bay) -> bool:
-    assert bay.stack_id is not None  # noqa: S101 - the slice is filtered by it
+    stack_id = bay.stack_id
+    assert stack_id is not None  # noqa: S101 - the slice is filtered by it
+    (party,) = parties([bay])
     try:
         kinds = driver_for(bay.baymodel.coe, bay.baymodel.server_type).node_types
-        done = heat().complete(stack_name(bay), bay.stack_id, kinds)
+        done = party.ask(lambda heat: heat.complete(stack_name(bay), stack_id, kinds))
     except (CloudError, NoDriver) as error:
         log.info("no progress could be read", bay=str(bay.pk), reason=str(error))
         return False

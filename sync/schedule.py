@@ -8,9 +8,10 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from sync import pools
 from sync.models import Cursor
-from sync.orphans import ORPHANS
+from sync.orphans import ORPHANS, OWNERS_ORPHANS
 from sync.progress import PROGRESS
 from sync.stacks import DRIFT, MISSING
+from sync.trusts import TRUSTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ SCHEDULE = (
     ),
     Job("sync.observe_drift", 30, "Ask Heat in bulk about settled bays and record their health."),
     Job("sync.remove_orphans", 10, "Find stacks of ours that no bay owns and delete them."),
+    Job("sync.remove_trusts", 60, "Find delegations to us that no bay keeps and remove them."),
     Job("sync.report_pools", 1, "Ask back-ends that are due for their capacity and capabilities."),
     Job(
         "sync.compare_storage", 60, "Compare what is stored with the rows, both ways, and tell what differs."
@@ -63,6 +65,6 @@ def seed(**_: object) -> None:
         PeriodicTask.objects.filter(name=job.task, expire_seconds=max(2 * job.every, 10)).update(
             expire_seconds=None  # as an earlier release seeded it
         )
-    for name in (DRIFT, MISSING, ORPHANS, PROGRESS):
+    for name in (DRIFT, MISSING, ORPHANS, OWNERS_ORPHANS, PROGRESS, TRUSTS):
         Cursor.objects.get_or_create(job=name)
     pools.seed()

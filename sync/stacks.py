@@ -14,17 +14,19 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
+from bays import delegations
 from bays.models import Bay
-from bays.stacks import heat
+from bays.parties import Party, parties
 from bays.states import BAY, Health, Status
 from bays.tasks import advance_bay
-from clouds.errors import CloudError, NotFound
+from clouds.errors import CloudError, NotFound, Undelegated
 from clouds.heat import IDS_PER_CALL, Heat, Stack
 from lifecycle import leases
 from lifecycle.swap import swap
@@ -36,11 +38,13 @@ log = structlog.get_logger(__name__)
 WATCH = (
     1.0  # seconds after which a tick leaves the rest to the next one, on whichever node, which is due by then
 )
+MIXED = 10  # calls' worth of bays that a tick takes at once where they are of many projects
 TICK = 5.0  # likewise, of the slow rounds
 MISSING = "missing"
 MISSING_PAUSE = timedelta(seconds=30)
 DRIFT = "drift"
 DRIFT_PAUSE = timedelta(minutes=5)
+UNSEEN = "No delegation of the project works any more: nobody may look at the stack."
 SETTLED = (Status.CREATE_COMPLETE, Status.UPDATE_COMPLETE)
 
 
@@ -49,17 +53,42 @@ def watch() -> int:
 
     A stack that Heat does not know is not noticed here, see `find_missing`.
     """
-    woken = 0
+    woken, end = 0, time.monotonic() + WATCH
     for bays in _slices():
-        try:
-            moved = heat().moved(_stacks(bays))
-        except CloudError as error:
-            log.warning("Heat could not be asked; the bays keep waiting", reason=error.reason, bays=len(bays))
-            break
-        owed = {bay.pk for bay in bays if bay.stack_id is None or bay.stack_id in moved}
-        leases.look_again(Bay, {bay.pk for bay in bays} - owed, every=timedelta(seconds=settings.HEAT_POLL))
-        woken += _wake(owed)
+        for party in parties(bays):
+            try:
+                woken += _look(party)
+            except CloudError as error:
+                reason, waiting = error.reason, len(party.bays)
+                log.warning("Heat could not be asked; the bays keep waiting", reason=reason, bays=waiting)
+                if party.project is None or time.monotonic() > end:
+                    return woken
     return woken
+
+
+def _look(party: Party) -> int:
+    """Look at bays that wait, with one call, and wake those that need a step; return how many.
+
+    Where no delegation of a project works any more all are woken: it is for their own steps to say so.
+    """
+    waiting = {bay.pk for bay in party.bays}
+    try:
+        moved = party.ask(partial(_moved, _stacks(party.bays)))
+    except Undelegated as lost:
+        log.warning("nobody may look after these bays", reason=lost.reason, bays=len(waiting))
+        return _wake(waiting)
+    owed = {bay.pk for bay in party.bays if bay.stack_id is None or bay.stack_id in moved}
+    leases.look_again(Bay, waiting - owed, every=timedelta(seconds=settings.HEAT_POLL))
+    return _wake(owed)
+
+
+def _moved(asked: list[uuid.UUID], heat: Heat) -> Mapping[uuid.UUID, Stack]:
+    return heat.moved(asked)
+
+
+def slice_size() -> int:
+    """Return how many bays a tick takes at once: of many projects more than one call's: fewer calls are short."""
+    return IDS_PER_CALL * (MIXED if delegations.needed() else 1)
 
 
 def _slices() -> Iterable[list[Bay]]:
@@ -73,11 +102,12 @@ def _slices() -> Iterable[list[Bay]]:
     pause = timedelta(seconds=2 * settings.CLOUD_TIMEOUT + settings.HEAT_POLL)
     end = time.monotonic() + WATCH
     began: Now | datetime = Now()
+    size = slice_size()
     while bays := leases.take_slice(
-        Bay, Q(watched=True, not_before__lte=began), limit=IDS_PER_CALL, values={"not_before": Now() + pause}
+        Bay, Q(watched=True, not_before__lte=began), limit=size, values={"not_before": Now() + pause}
     ):
         yield bays
-        if len(bays) < IDS_PER_CALL or time.monotonic() > end:
+        if len(bays) < size or time.monotonic() > end:
             return
         if isinstance(began, Now):
             began = bays[0].not_before - pause  # by the database's clock
@@ -114,7 +144,7 @@ def drift() -> int:
     A settled bay's status is never rewritten: its stack's loss is an observation, told as its health.
     """
     settled = Bay.objects.filter(status__in=SETTLED, stack_id__isnull=False)
-    return _go_round(DRIFT, settled, DRIFT_PAUSE, _observe_all)
+    return _go_round(DRIFT, settled, DRIFT_PAUSE, _observe_all, unseen=_observe_none)
 
 
 def _observe_all(client: Heat, bays: list[Bay]) -> int:
@@ -126,24 +156,49 @@ def _observe_all(client: Heat, bays: list[Bay]) -> int:
     return sum(_observe(client, bay, stacks) for bay in bays)
 
 
-def _go_round(job: str, rows: QuerySet[Bay], pause: timedelta, look: Callable[[Heat, list[Bay]], int]) -> int:
-    """Have `look` see to the next slices of a round, until the tick has lasted long enough; add up what it says."""
-    client, found, end = heat(), 0, time.monotonic() + TICK
-    while time.monotonic() < end and (bays := Cursor.take(job, rows, limit=IDS_PER_CALL, pause=pause)):
-        try:
-            found += look(client, bays)
-        except CloudError as error:
-            reason = error.reason
-            log.warning(
-                "Heat could not be asked; this slice waits for the next round", job=job, reason=reason
-            )
-            break
+def _observe_none(bays: list[Bay]) -> int:
+    """Record that nobody may look at these bays."""
+    return sum(_record(bay, Health.UNKNOWN, {"delegation": UNSEEN}) for bay in bays)
+
+
+def _go_round(
+    job: str,
+    rows: QuerySet[Bay],
+    pause: timedelta,
+    look: Callable[[Heat, list[Bay]], int],
+    unseen: Callable[[list[Bay]], int] | None = None,
+) -> int:
+    """Have `look` see to the next slices of a round, until the tick has lasted long enough; add up what it says.
+
+    `unseen` is told of those that nobody may look at.
+    """
+    found, end = 0, time.monotonic() + TICK
+    while time.monotonic() < end and (bays := Cursor.take(job, rows, limit=slice_size(), pause=pause)):
+        for party in parties(bays):
+            try:
+                found += party.ask(partial(_see, look, party.bays))
+            except Undelegated:
+                found += unseen(party.bays) if unseen else 0
+            except CloudError as error:
+                reason = error.reason
+                log.warning(
+                    "Heat could not be asked; this slice waits for the next round", job=job, reason=reason
+                )
+                if party.project is None or time.monotonic() > end:
+                    return found
     return found
+
+
+def _see(look: Callable[[Heat, list[Bay]], int], bays: list[Bay], heat: Heat) -> int:
+    return look(heat, bays)
 
 
 def _observe(client: Heat, bay: Bay, stacks: Mapping[uuid.UUID, Stack]) -> bool:
     assert bay.stack_id is not None  # noqa: S101 - the slice is filtered by it
-    health, reason = _judge(stacks.get(bay.stack_id) or _by_id(client, bay.stack_id))
+    return _record(bay, *_judge(stacks.get(bay.stack_id) or _by_id(client, bay.stack_id)))
+
+
+def _record(bay: Bay, health: str, reason: dict[str, str]) -> bool:
     if (health, reason) == (bay.health_status, bay.health_status_reason):
         return False
     written = swap(

@@ -13,7 +13,7 @@ from celery import shared_task
 from django.conf import settings
 
 from lifecycle import local
-from sync import history, orphans, pools, progress, stacks, storage
+from sync import history, orphans, pools, progress, stacks, storage, trusts
 from sync.sweep import sweep as run_sweep
 from workers.queues import NODE
 
@@ -76,6 +76,14 @@ def remove_orphans(**_: object) -> None:
     """Delete stacks that no bay owns."""
     if local.may_claim() and settings.CLOUD_VARIABLES and not _lately("orphans"):
         orphans.remove_orphans()
+        orphans.remove_orphans_of_owners()
+
+
+@shared_task(name="sync.remove_trusts", **TICK)
+def remove_trusts(**_: object) -> None:
+    """Remove delegations that no bay keeps."""
+    if local.may_claim() and settings.CLOUD_VARIABLES and not _lately("trusts"):
+        trusts.remove_trusts()
 
 
 @shared_task(name="sync.report_pools", **TICK)

@@ -14,7 +14,7 @@ from api.problems import BadRequest, Problem, VersionNotAcceptable
 from api.rehearsing import Facts, Rehearsed
 from api.requests import url_of
 from api.versions import CONTAINER_INFRA, Version
-from bays import rehearsing
+from bays import actions, delegations, lending, rehearsing
 from bays.models import Bay
 from bays.serializers import CLUSTERS, Dialect
 from identity.callers import Caller, caller_of
@@ -61,6 +61,35 @@ class BayView(Rehearsed):
     def base(self) -> str:
         """The service's URL as the client named it."""
         return url_of(self.request, self.service.prefix)
+
+
+class LendingView(BayView):
+    """A route that accepts work on a bay's stack: with an outside Keystone, its caller lends us a delegation for it."""
+
+    lends: frozenset[str] = frozenset({"POST", "PATCH", "DELETE"})
+    _by: Caller | None = None
+
+    @property
+    def caller(self) -> Caller:
+        return self._by or super().caller
+
+    def needs_preparation(self, request: Request) -> bool:
+        """Tell whether the request needs a delegation."""
+        return delegations.needed() and request.method in self.lends
+
+    def prepare(self, request: Request) -> None:
+        """Make sure of the bay's delegation."""
+        bay = actions.find_bay(self.caller, self.kwargs["ident"])
+        self._by = lending.lent_for(self.caller, token_of(request), bay)
+
+    def withdraw(self) -> None:
+        """Give the delegation back that the request lent."""
+        lending.give_back(self.caller)
+
+
+def token_of(request: Request) -> str:
+    """Return the caller's own token."""
+    return request.headers["X-Auth-Token"]
 
 
 def validated(serializer: BaseSerializer[Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from api.patch import Patchable
 from api.preconditions import Conditional
 from api.problems import BadRequest
 from api.versions import Version
-from bays import actions, changing, grouping
+from bays import actions, changing, grouping, lending
 from bays.actions import Wish
 from bays.documents import ACCEPTED, AMBIGUOUS, changed_bay, detail, new_bay, one_bay, summary
 from bays.documents import bays as page_of
@@ -23,7 +23,7 @@ from bays.groups import find_group, groups_of
 from bays.models import Bay
 from bays.nodegroups import DEFAULT_WORKER
 from bays.serializers import BAYS, BayInput, HealthInput, ResizeInput, bay_detail, bay_summary
-from bays.views.base import BayView, truth, validated
+from bays.views.base import LendingView, token_of, truth, validated
 from identity import policy
 
 SORT_KEYS = {
@@ -79,7 +79,7 @@ PATCHABLE = Patchable(
 LISTED = (*pages(SORT_KEYS), *texts("status", "name"), *truths("all_projects"))
 
 
-class AcceptingView(BayView):
+class AcceptingView(LendingView):
     """A route that accepts work on a bay."""
 
     def accepted(self, bay: Bay, first: int, **kwargs: Any) -> Response:
@@ -125,6 +125,11 @@ class Bays(BaysInDetail):
     dry_runs = frozenset({"POST"})
     show = staticmethod(bay_summary)
 
+    def prepare(self, request: Request) -> None:
+        """Take a delegation for the new bay, of a request that can be understood."""
+        validated(BayInput(self.words, data=request.data))
+        self._by = lending.lent_for_new(self.caller, token_of(request))
+
     def post(self, request: Request) -> Response:
         """Accept a new bay."""
         body = validated(BayInput(self.words, data=request.data))
@@ -142,6 +147,12 @@ class BayDetail(Conditional, AcceptingView):
         "DELETE": Does({204: None}),
     }
     dry_runs = frozenset({"PATCH", "DELETE"})
+
+    def needs_preparation(self, request: Request) -> bool:
+        """Tell whether the stack is changed: what an observer says of a bay's health does not."""
+        return super().needs_preparation(request) and not (
+            request.method == "PATCH" and _says_health_only(request.data)
+        )
 
     def get(self, request: Request, ident: str) -> Response:  # noqa: ARG002
         """Show a bay, by id or name."""
@@ -193,7 +204,7 @@ class BayDetail(Conditional, AcceptingView):
         return Response(status=204)
 
 
-class Resize(Conditional, BayView):
+class Resize(Conditional, LendingView):
     policy = {"POST": "bay:resize"}
     described = {"POST": Does({202: ACCEPTED}, takes=lambda view: ResizeInput(view.words))}
     dry_runs = frozenset({"POST"})
@@ -213,3 +224,10 @@ class Resize(Conditional, BayView):
             expected=self.expected,
         )
         return Response({"uuid": str(bay.pk)}, status=202)
+
+
+def _says_health_only(patch: object) -> bool:
+    if not isinstance(patch, list):
+        return False
+    paths = {item.get("path") for item in patch if isinstance(item, dict)}
+    return bool(paths) and paths <= {f"/{name}" for name in HEALTH}

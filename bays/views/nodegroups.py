@@ -27,7 +27,7 @@ from bays.nodegroup_serializers import (
     nodegroup_summary,
 )
 from bays.nodegroups import DEFAULT_WORKER
-from bays.views.base import BayView, validated
+from bays.views.base import LendingView, validated
 
 UPGRADES: Final = Version(1, 8)
 NODEGROUPS: Final = Version(1, 9)
@@ -47,7 +47,7 @@ SORT_KEYS = {
 }
 
 
-class NodeGroups(BayView):
+class NodeGroups(LendingView):
     policy = {"GET": "nodegroup:list", "POST": "nodegroup:create"}
     described = {
         "GET": Does(
@@ -84,7 +84,7 @@ class NodeGroups(BayView):
         return Response(document, status=202, headers={"Location": document["links"][0]["href"]})
 
 
-class NodeGroupDetail(Conditional, BayView):
+class NodeGroupDetail(Conditional, LendingView):
     policy = {"GET": "nodegroup:get", "PATCH": "nodegroup:update", "DELETE": "nodegroup:delete"}
     described = {
         "GET": Does({200: NODEGROUP}, refuses=AMBIGUOUS),
@@ -92,6 +92,7 @@ class NodeGroupDetail(Conditional, BayView):
         "DELETE": Does({204: None}),
     }
     dry_runs = frozenset({"PATCH", "DELETE"})
+    lends = frozenset({"DELETE"})  # its bounds are our own word
     since = NODEGROUPS
 
     def get(self, request: Request, ident: str, group: str) -> Response:  # noqa: ARG002
@@ -122,7 +123,7 @@ class NodeGroupDetail(Conditional, BayView):
         return Response(status=204)
 
 
-class Upgrade(Conditional, BayView):
+class Upgrade(Conditional, LendingView):
     policy = {"POST": "bay:upgrade"}
     described = {"POST": Does({202: ACCEPTED}, takes=UpgradeInput)}
     dry_runs = frozenset({"POST"})

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from bays.models import Bay, Quota
+from bays.parties import Party
 from bays.stacks import OWNER_TAG, bay_of, heat
 from bays.states import Status
+from clouds.heat import Stack
 from sync.orphans import orphans
 
 
@@ -29,7 +31,7 @@ def one_stack_per_bay() -> Iterator[str]:
         status__in=[Status.CREATE_COMPLETE, Status.UPDATE_COMPLETE], health_status="HEALTHY"
     )
     finished = set(complete.values_list("pk", "stack_id"))
-    stacks = [stack for stack in heat().tagged(OWNER_TAG) if stack.state != "DELETE_COMPLETE"]
+    stacks = [stack for stack in _everywhere() if stack.state != "DELETE_COMPLETE"]
     made_for = Counter(bay_of(stack) for stack in stacks if stack.action != "DELETE")
     for bay_id, count in made_for.items():
         if bay_id is not None and count > 1:
@@ -40,3 +42,16 @@ def one_stack_per_bay() -> Iterator[str]:
         yield f"bay {bay_id} is complete, but its stack {stack_id} is not in Heat"
     for stack in orphans(stacks):
         yield f"stack {stack.id} ({stack.name}, {stack.state}) belongs to no bay"
+
+
+def _everywhere() -> Iterator[Stack]:
+    """Yield our stacks in the service project and in each owner's.
+
+    :raises CloudError: Heat could not be asked, or in one project nobody may.
+    """
+    yield from heat().tagged(OWNER_TAG)
+    projects: dict[str, list[Bay]] = {}
+    for bay in Bay.objects.filter(delegation__isnull=False):
+        projects.setdefault(bay.project_id, []).append(bay)
+    for project, bays in projects.items():
+        yield from Party(project, bays).ask(lambda client: list(client.tagged(OWNER_TAG)))

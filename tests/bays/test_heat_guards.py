@@ -18,7 +18,7 @@ class InATransactionTests(StepCase):
     def test_no_call_is_sent_from_inside_a_transaction(self):
         tag = bay_tag(Bay(id=self.pk))
         with self.settings(TESTING=False):
-            for client in (heat(), leased_heat()):
+            for client in (heat(), leased_heat(Bay())):
                 with self.assertRaisesMessage(RuntimeError, "inside a transaction"):
                     client.find(tag)
         self.assertEqual(self.proxy.total(), 0)
@@ -29,7 +29,7 @@ class InATransactionTests(StepCase):
         local.mark_renewed(time.monotonic() - settings.LEASE)
         tag = bay_tag(Bay(id=self.pk))
         with self.assertRaises(LeaseLost):
-            leased_heat().find(tag)
+            leased_heat(Bay()).find(tag)
         self.assertEqual(self.proxy.total(), 0)
         self.assertEqual(heat().find(tag), [], "a look that acts on nothing needs no lease")
 

@@ -9,14 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bays import reasons
+from clouds.errors import Unavailable, Undelegated
 
 
 class ReasonTests(SimpleTestCase):
     def test_what_is_written_is_understood(self):
         for sentence, code in (
             (reasons.refused("no such image"), "heat-refused"),
-            (reasons.silent("timed out"), "heat-silent"),
+            (reasons.silent(Unavailable("timed out")), "heat-silent"),
             (reasons.busy(), "heat-busy"),
+            (reasons.silent(Undelegated("no such trust")), "delegation-lost"),
             (reasons.missing(uuid.uuid4()), "stack-missing"),
             (reasons.missing(None), "stack-missing"),
             (reasons.failed("nodes.1", "OS::Nova::Server", "no host"), "resource-failed"),

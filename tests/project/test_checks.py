@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import run_checks
 from django.test import SimpleTestCase, override_settings
 
-from project.checks import identity_fits, leases_fit, postgresql_only, storage_fits
+from project.checks import delegations_fit, identity_fits, leases_fit, postgresql_only, storage_fits
 
 HOLD = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, "visibility_timeout": 10}
 # Each contradiction, and the one error that it must raise.
@@ -77,6 +77,13 @@ class CheckTests(SimpleTestCase):
                 self.assertEqual(error.id, f"roadstead.{number}")
                 self.assertIn("ROADSTEAD_", error.msg)
                 self.assertIn(error, run_checks())
+
+    def test_what_owners_are_to_lend_must_be_possible_to_have(self):
+        by_credential = {"OS_AUTH_TYPE": "v3applicationcredential"}
+        self.assertEqual(delegations_fit(None), [])
+        with override_settings(IDENTITY="keystone", DELEGATED_ROLES=[], CLOUD_VARIABLES=by_credential):
+            found = [error.id for error in delegations_fit(None)]
+        self.assertEqual(found, ["roadstead.E041", "roadstead.E042"])
 
     def test_another_database_is_refused(self):
         with patch.dict(settings.DATABASES["default"], {"ENGINE": "django.db.backends.sqlite3"}):

@@ -18,6 +18,7 @@ import volumes.steps.asking
 import volumes.steps.connections
 import volumes.steps.snapshots
 import volumes.steps.volumes
+from clouds.errors import Unavailable
 
 ENDS = {"Failed", "Retry", "Broke", "Undone"}  # what a step answers with a reason
 # Functions of a module of steps that return a sentence, which they take from `reasons` themselves.
@@ -37,7 +38,8 @@ SAID: dict[ModuleType, dict[str, tuple[str, str]]] = {  # a sentence of each fun
         "refused": (bays.reasons.refused("x"), "heat-refused"),
         "impossible": (bays.reasons.impossible("x"), "driver-refused"),
         "unpromised": (bays.reasons.unpromised("x"), "output-invalid"),
-        "silent": (bays.reasons.silent("x"), "heat-silent"),
+        "silent": (bays.reasons.silent(Unavailable("x")), "heat-silent"),
+        "busy": (bays.reasons.busy(), "heat-busy"),
         "missing": (bays.reasons.missing(None), "stack-missing"),
         "failed": (bays.reasons.failed("r", "T", "x"), "resource-failed"),
         "stack_failed": (bays.reasons.stack_failed("S", ""), "stack-failed"),

@@ -72,6 +72,7 @@ class Hub:
         self._place: Place | None = None  # up to which all live streams were told
         self._due = 0.0  # when what is new is read again
         self._held_up = False  # nothing can be read
+        self._checks_from = 0.0  # when it is looked again who may still read
         self._selector: selectors.BaseSelector
 
     # --- for the threads of requests ------------------------------------------------------------------------
@@ -267,9 +268,15 @@ class Hub:
     def _check(self) -> None:
         """Look whether those who read may still do so."""
         now = time.monotonic()
-        for stream in [one for one in self._streams if now - one.checked_at > settings.STREAM_CHECK]:
+        due = [one for one in self._streams if now - one.checked_at > settings.STREAM_CHECK]
+        for stream in due if now >= self._checks_from else []:
+            try:
+                may_read = stream.may_read()
+            except Unavailable:  # asked for each of them in turn, what does not answer would hold up all
+                self._checks_from = time.monotonic() + settings.STREAM_CHECK / 2
+                break
             stream.checked_at = now
-            if stream.may_read():
+            if may_read:
                 stream.found_good_at = now
             else:
                 self._part([stream], "You are not authorized any more.")

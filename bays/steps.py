@@ -242,10 +242,8 @@ def _cause(heat: Heat, stack: Stack) -> _Cause:
     except CloudError:
         failure = None
     if failure is None:
-        said = reasons.stack_failed(stack.state, stack.reason)
-        return _Cause(said, "raw_template" in said)
-    why = reasons.failed(failure.resource, failure.resource_type, failure.reason)
-    return _Cause(why, failure.called_off)
+        return _Cause(reasons.stack_failed(stack.state, stack.reason), "raw_template" in stack.reason)
+    return _Cause(reasons.failed(failure.resource, failure.resource_type, failure.reason), failure.called_off)
 
 
 def _soon() -> timedelta:

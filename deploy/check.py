@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 
 from deploy import access
 from deploy.interrupts import interruptible
+from deploy.named import unnamed
 from deploy.progress import WIDTH
 from deploy.rabbitmq_programs import programs
 from deploy.servers import servers
@@ -26,10 +28,11 @@ from deploy.state import DEFAULT, ROOT, StartError, State
 from deploy.supervise import tethered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 BIN = Path(sys.executable).parent
 MANAGE = (sys.executable, str(ROOT / "manage.py"))
+NODES_LANE = "nodes"
 NODES = {"faults"}  # packages whose tests mostly wait for whole nodes
 SHOWN = 80  # lines of a failed check's output
 
@@ -87,12 +90,12 @@ def main(labels: Sequence[str]) -> int:
     counts, state = Counts(), State(DEFAULT / "test")
     with interruptible():
         try:
-            with state.lock("make test"), servers(state) as running:
+            with state.lock("make test"), servers(state) as running, _apart(labels) as databases:
                 env = _environment(state, running.env)
                 for label, command in () if labels else CHECKS:
                     _check(label, command, env, counts)
                 running.await_heat()
-                tested = _tests(state, labels, env)
+                tested = _tests(state, labels, env, databases)
                 for proof in () if labels else PROOFS:
                     _prove(proof, state, env, counts)
         except StartError as error:
@@ -150,13 +153,30 @@ def _prove(proof: Proof, state: State, env: Mapping[str, str], counts: Counts) -
         _check(proof.label, proof.command, env if proof.here else os.environ, counts)
 
 
-def _tests(state: State, labels: Sequence[str], env: Mapping[str, str]) -> Counts:
+@contextmanager
+def _apart(labels: Sequence[str]) -> Iterator[Mapping[str, str]]:
+    """Yield where a lane has a PostgreSQL of its own: a long transaction of the other would delay its events."""
+    if labels or "postgres" not in unnamed():
+        yield {}
+        return
+    with servers(State(DEFAULT / "test" / NODES_LANE), ["postgres"], own=["postgres"]) as running:
+        yield {NODES_LANE: str(running.env["DATABASE_URL"])}
+
+
+def _tests(
+    state: State, labels: Sequence[str], env: Mapping[str, str], databases: Mapping[str, str]
+) -> Counts:
     """Run Django's tests in lanes side by side, each with a database of its own; return their counts together."""
     lanes = {"": list(labels)} if labels else _lanes()
     tested = Counts()
+
+    def lane(name: str) -> Counts:
+        own = {"DATABASE_URL": databases[name]} if name in databases else {}
+        return _lane(state, name, lanes[name], {**env, **own})
+
     with ThreadPoolExecutor(len(lanes)) as pool:
-        for lane in pool.map(lambda name: _lane(state, name, lanes[name], env), lanes):
-            tested.add(lane)
+        for each in pool.map(lane, lanes):
+            tested.add(each)
     return tested
 
 
@@ -164,7 +184,7 @@ def _lanes() -> dict[str, list[str]]:
     """Return the packages of tests by lane: those that mostly wait for whole nodes, and all others."""
     packages = sorted(path.parent.name for path in (ROOT / "tests").glob("*/__init__.py"))
     return {
-        "nodes": [f"tests.{name}" for name in packages if name in NODES],
+        NODES_LANE: [f"tests.{name}" for name in packages if name in NODES],
         "rest": [f"tests.{name}" for name in packages if name not in NODES],
     }
 

@@ -52,6 +52,8 @@ class TokenAuthentication(BaseAuthentication):
             caller = replace(caller, by_service=service.caller.is_service)
         return caller, Bearer(text, checked.token.expires_at)
 
+    authenticate_again = authenticate
+
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge that goes with a 401."""
         return f'Keystone uri="{url_of(request, "/identity")}"'

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol, cast
 
 from rest_framework.request import Request
 
 from api.events import Feed
-from api.problems import Problem
+from api.problems import Problem, Unavailable
 from api.versions import Service
 from identity.callers import Caller, caller_of
 from identity.policy import allows, enforce
 
 ALL_PROJECTS = "event:all_projects"
+
+
+class Following(Protocol):
+    """An authentication that can be asked again, long after it has let a request through."""
+
+    def authenticate_again(self, request: Request) -> tuple[Caller, object] | None:
+        """Return who calls, as it is now.
+
+        :raises Problem: nobody any more.
+        :raises Unavailable: it cannot be told now.
+        """
 
 
 def feed_of(request: Request, service: Service, kinds: Sequence[str], *, everybody: bool) -> Feed:
@@ -30,12 +42,14 @@ def feed_of(request: Request, service: Service, kinds: Sequence[str], *, everybo
 
 
 def _still(request: Request, rules: Sequence[str]) -> Callable[[], bool]:
-    """Return what tells, whenever it is asked, whether the request would be let through now."""
+    """Return what tells, whenever it is asked, whether the request would be let through now; or raises Unavailable."""
 
     def may_read() -> bool:
         for authenticator in request.authenticators or ():
             try:
-                found = authenticator.authenticate(request)
+                found = cast("Following", authenticator).authenticate_again(request)
+            except Unavailable:
+                raise  # it cannot be told now
             except Problem:
                 return False
             if found is not None:

@@ -41,6 +41,7 @@ VOUCHED: Final = (
     "roadstead.vouched_by_service"  # there is a service token: whether it is good, and a service's
 )
 UNREACHABLE: Final = "roadstead.keystone_unreachable"
+DOOR: Final = "roadstead.door"  # to be asked again by who goes on for longer than a request
 _CACHE: Final = "roadstead.token_cache"
 
 MAX_LENGTH: Final = 4096  # Fernet's have some hundred characters, signed ones two thousand at most
@@ -139,6 +140,7 @@ class Door(auth_token.AuthProtocol):  # type: ignore[misc]
     def process_request(self, request: Any) -> None:
         """Find out whose token it is; whatever that is, the application is asked next."""
         request.environ[_CACHE] = self._kept
+        request.environ[DOOR] = self
         try:
             super().process_request(request)
         except Unreachable:
@@ -146,6 +148,16 @@ class Door(auth_token.AuthProtocol):  # type: ignore[misc]
         else:
             if request.service_token:
                 request.environ[VOUCHED] = request.service_token_valid
+
+    def token_now(self, text: str) -> Any:
+        """Return what a token is good for now, or lately was, as keystoneauth's AccessInfo.
+
+        :raises InvalidToken: as for `fetch_token`.
+        :raises Unreachable: likewise.
+        """
+        _, token = self._do_fetch_token(text)
+        self._validate_token(token)
+        return token
 
     def process_response(self, response: Any) -> Any:
         """Return the answer as the application gave it, with its own challenge."""
@@ -203,6 +215,21 @@ class KeystoneAuthentication(BaseAuthentication):
         if vouched:
             structlog.contextvars.bind_contextvars(service_user_id=service.user_id)
         return caller_of_token(token, by_service=bool(vouched)), Bearer(text, token.expires)
+
+    def authenticate_again(self, request: Request) -> tuple[Caller, Bearer]:
+        """Return the caller of a request that was let through, as Keystone has it now.
+
+        :raises Unauthorized: the token is no longer good.
+        :raises Unavailable: Keystone does not say.
+        """
+        text = request.headers["X-Auth-Token"].strip()
+        try:
+            token = request.META[DOOR].token_now(text)
+        except auth_token.InvalidToken:
+            raise Unauthorized("The token is not good any more.") from None
+        except Unreachable as down:
+            raise Unavailable("Keystone does not answer.", code="identity-unavailable") from down
+        return caller_of_token(token), Bearer(text, token.expires)
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002
         """Return the challenge that goes with a 401."""

@@ -233,7 +233,6 @@ DELEGATED_ROLES = env.words("ROADSTEAD_DELEGATED_ROLES", "member,reader")
 BAY_QUOTA = int(env.number("BAY_QUOTA", 20))  # bays per project where no Quota row says otherwise
 CLOUD_VARIABLES = env.cloud_variables()
 
-IDENTITY = env.text("ROADSTEAD_IDENTITY", "own")
 # --- identity -----------------------------------------------------------------------------------------------
 IDENTITY = env.text("ROADSTEAD_IDENTITY", "") or "own"  # or keystone: that which the OS_* variables log in at
 KEYSTONE_PUBLIC_URL = env.text("ROADSTEAD_KEYSTONE_PUBLIC_URL", "")  # told to clients; else OS_AUTH_URL
@@ -303,7 +302,9 @@ STREAMS_OF_PROJECT = int(
     env.number("ROADSTEAD_STREAMS_OF_PROJECT", 40)
 )  # of those, that one project may have
 STREAM_TICK = env.number("ROADSTEAD_STREAM_TICK", 0.25)  # seconds between two looks at what is new
-STREAM_CHECK = env.number("ROADSTEAD_STREAM_CHECK", 25)  # seconds between two looks at who may still read
+STREAM_CHECK = env.number(  # seconds between two looks at who may still read
+    "ROADSTEAD_STREAM_CHECK", 12 if IDENTITY == "keystone" else 25
+)
 IDEMPOTENCY_HOURS = env.number(
     "ROADSTEAD_IDEMPOTENCY_HOURS", 24
 )  # answers are kept so long for who asks twice

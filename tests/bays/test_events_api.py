@@ -64,7 +64,15 @@ class EventsCase(TransactionTestCase):
         """A bay's deletion is asked for."""
         bay = bay or self.a_bay(project)
         requests.request(bay, "delete", Asked("u" * 32, bay.project_id), name=bay.name)
-        return Event.objects.latest("pk")
+        event = Event.objects.latest("pk")
+        await_(lambda: self.is_told(event), "nothing that writes is older")
+        return event
+
+    def is_told(self, event: Event) -> bool:
+        """Tell whether no transaction, of whichever database of the server, delays the event."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint > %s", [event.turn])
+            return bool(cursor.fetchone()[0])
 
 
 class ListTests(EventsCase):

@@ -85,6 +85,10 @@ def said_by(expression: ast.expr) -> str | None:
             return name
         case ast.Call(func=ast.Name(id=name)) if name in TELLERS:
             return name
+        case ast.Call(func=ast.Name(id="_Cause"), args=[reason, _]):
+            return said_by(reason)
+        case ast.Attribute(value=ast.Call() as cause, attr="reason"):
+            return said_by(cause)
     return None
 
 
@@ -96,7 +100,7 @@ class ReasonTests(SimpleTestCase):
                 for expression in told(module):
                     name = said_by(expression)
                     indirect = ast.unparse(expression).startswith(
-                        ("(reasons.not_stored if ", "refused.reason")
+                        ("(reasons.not_stored if ", "refused.reason", "cause.reason")
                     )
                     self.assertTrue(
                         name or indirect, f"{module.__name__}: {ast.unparse(expression)} has no code"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 from unittest import mock
 
@@ -17,11 +18,13 @@ from django.test import TestCase
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from api.versions import BLOCK_STORAGE
 from clouds.keystone import Keystone
 from clouds.session import open_session
 from deploy.cloud import Cloud
 from identity.authentication import Bearer
 from identity.callers import Caller
+from identity.following import feed_of
 from identity.keystone import KeystoneAuthentication, guarded
 from identity.registering import INTERFACES, Plan
 from tests.clouds.real import start_cloud
@@ -111,6 +114,13 @@ class KeystoneCase(TestCase):
         found = KeystoneAuthentication().authenticate(Request(WSGIRequest(request.environ)))
         assert found is not None
         return found
+
+    def following(self, token: str) -> Callable[[], bool]:
+        """Return what tells whether somebody who follows events with this token still may."""
+        request = _request(VOLUMES, token, "GET", {})
+        request.get_response(self.door)
+        asked = Request(WSGIRequest(request.environ), authenticators=[KeystoneAuthentication()])
+        return feed_of(asked, BLOCK_STORAGE, ["volume"], everybody=False).may_read
 
     def caller(self, token: str, **headers: str) -> Caller:
         return self.bearer(token, **headers)[0]

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 
+from api.problems import Unavailable
 from deploy.ready import until
 from tests.identity.real.base import BAYS, VOLUMES, Part
 
@@ -31,11 +32,17 @@ class Down(Part):
         known, fresh = self.token("demo"), self.token("reader")
         service = self.token("roadstead", "service")
         self.assertEqual(self.status(VOLUMES, known), 200)
+        self.begin(TOKEN_CACHE_SECONDS=0)
+        may_read = self.following(known)
+        self.begin()
+        self.assertEqual(self.status(VOLUMES, known), 200)
         self.addCleanup(self.come_back)
         self.cloud.supervisors["keystone"].hold("keystone")
         while self.cloud.is_ready():  # its worker dies with it, a moment later
             pass
         self.assert_unavailable(fresh)
+        with self.assertRaises(Unavailable):
+            may_read()
         self.assertEqual(self.status(VOLUMES, known), 200, "what it said before goes on")
         self.assertEqual(self.status(VOLUMES, known, X_Service_Token=service), 503)
         self.assertEqual(self.status(VOLUMES), 401)

@@ -85,6 +85,14 @@ class Refused(Part):
         self.begin()
         self.assertEqual(self.status(VOLUMES, text), 401)
 
+    def test_one_who_follows_events_does_so_no_longer_than_the_token_is_good(self):
+        text = self.token("demo")
+        self.begin(TOKEN_CACHE_SECONDS=0)
+        may_read = self.following(text)
+        self.assertTrue(may_read())
+        self.there._ask("DELETE", "/auth/tokens", headers={"X-Subject-Token": text})
+        self.assertFalse(may_read())
+
     def test_a_role_that_was_taken_away(self):
         user = self.there.find("users", name="nobody")[0]["id"]
         where = f"projects/{self.there.find('projects', name='alt')[0]['id']}"

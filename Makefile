@@ -3,6 +3,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && exit; done; echo python3)
 RUN = @$(PYTHON) -m deploy.bootstrap
 export ROADSTEAD_BROKER ?= $(BROKER)
+export ROADSTEAD_IDENTITY ?= $(IDENTITY)
 CHAOS = $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED)) $(if $(BROKER),--broker $(BROKER)) \
 	$(if $(FAULTS),--faults $(FAULTS))
 OPTIONS = $(if $(NODES),--nodes $(NODES)) $(if $(PORT),--port $(PORT))
@@ -16,7 +17,7 @@ help: ## say what can be made
 demo: ## set up, start a node, create bays and volumes, kill their worker, show what happens (PORT=)
 	$(RUN) demo $(OPTIONS)
 
-up: ## set up and run in the foreground; Ctrl-C stops all of it (NODES=3 PORT=8000 BROKER=rabbitmq)
+up: ## set up and run in the foreground; Ctrl-C stops all of it (NODES=3 PORT=8000 BROKER=rabbitmq IDENTITY=keystone)
 	$(RUN) up $(OPTIONS)
 
 test: ## set up and run every check and test (T=tests.bays for some)

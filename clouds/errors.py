@@ -57,6 +57,10 @@ class Rejected(CloudError):
     """The request itself is refused; asking again will not help."""
 
 
+class Forbidden(Rejected):
+    """Who asks may not."""
+
+
 class Unauthenticated(Rejected):
     """The token that somebody gave us is not, or no longer, good."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import keystoneauth1.adapter
 import requests
 
-from clouds.errors import Conflict, NotFound, Rejected, Unavailable, presentable
+from clouds.errors import Conflict, Forbidden, NotFound, Rejected, Unavailable, presentable
 from clouds.session import open_session
 from clouds.translate import translated
 
@@ -105,10 +105,25 @@ class Keystone:
 
         :raises NotFound: there is no role of that name.
         """
-        found = [one for one in self.find("roles", name=role) if not one.get("domain_id")]
+        self._ask("PUT", f"/{where}/users/{user_id}/roles/{self._role(role)}")
+
+    def has(self, role: str, user_id: str, where: str) -> bool:
+        """Tell whether a user was given a role in `projects/ID`, `domains/ID` or `system`.
+
+        :raises NotFound: there is no role of that name.
+        """
+        path = f"/{where}/users/{user_id}/roles/{self._role(role)}"
+        try:
+            self._ask("HEAD", path)
+        except NotFound:
+            return False
+        return True
+
+    def _role(self, name: str) -> str:
+        found = [one for one in self.find("roles", name=name) if not one.get("domain_id")]
         if not found:
-            raise NotFound(f"There is no role {role!r}.")
-        self._ask("PUT", f"/{where}/users/{user_id}/roles/{found[0]['id']}")
+            raise NotFound(f"There is no role {name!r}.")
+        return str(found[0]["id"])
 
     def _one(self, kind: str, told: Mapping[str, Any]) -> Found:
         found = told.get(kind[:-1])
@@ -132,7 +147,7 @@ class Keystone:
 
 
 def _error(answer: requests.Response) -> Exception:
-    kinds = {requests.codes.not_found: NotFound, requests.codes.conflict: Conflict}
+    kinds = {403: Forbidden, 404: NotFound, 409: Conflict}
     lost = answer.status_code in {401, 408, 425, 429} or answer.status_code >= requests.codes.server_error
     kind = Unavailable if lost else kinds.get(answer.status_code, Rejected)
     try:

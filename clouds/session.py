@@ -6,6 +6,7 @@ failed call may have done is for the caller to find out.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -79,6 +80,38 @@ class BoundedAdapter(requests.adapters.HTTPAdapter):
         return response
 
 
+class SparingAdapter(BoundedAdapter):
+    """Of a server that left the last request unanswered, only one at a time is asked; all others are refused at once.
+
+    So a server that hangs holds one thread of a process, not all.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        """Take the total time of a request."""
+        super().__init__(seconds)
+        self._is_down = False
+        self._trying = threading.Lock()
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        """Send the request within the bounds.
+
+        :raises requests.ConnectionError: nothing was sent, for another request tries it already.
+        """
+        tries = self._is_down
+        if tries and not self._trying.acquire(blocking=False):
+            raise requests.ConnectionError("it did not answer lately", request=request)
+        try:
+            response = super().send(request, *args, **options)
+        except (requests.ConnectionError, requests.Timeout):
+            self._is_down = True
+            raise
+        finally:
+            if tries:
+                self._trying.release()
+        self._is_down = False
+        return response
+
+
 def _read(response: requests.Response, deadline: float) -> bytes:
     """Return the body, or raise at the deadline or past the limit."""
     body = bytearray()
@@ -91,7 +124,9 @@ def _read(response: requests.Response, deadline: float) -> bytes:
     return bytes(body)
 
 
-def open_session(variables: Mapping[str, str], seconds: float) -> CloudSession:
+def open_session(
+    variables: Mapping[str, str], seconds: float, adapter: type[BoundedAdapter] = BoundedAdapter
+) -> CloudSession:
     """Return a session for the cloud that the `OS_*` variables name; nothing is sent yet.
 
     `OS_CLOUD` takes a cloud of clouds.yaml (`OS_CLIENT_CONFIG_FILE` says where), all else is as for `openstack`.
@@ -110,7 +145,7 @@ def open_session(variables: Mapping[str, str], seconds: float) -> CloudSession:
     cloud = _of_clouds_yaml(settings) if "cloud" in settings else _of_variables(settings)
     http = requests.Session()
     for scheme in ("http://", "https://"):
-        http.mount(scheme, BoundedAdapter(seconds))
+        http.mount(scheme, adapter(seconds))
     session = keystone_session.Session(auth=cloud.auth, session=http, verify=cloud.verify, cert=cloud.cert)
     return CloudSession(session=session, region=cloud.region, interface=cloud.interface)
 

@@ -40,9 +40,14 @@ CLOUD = """\
 """
 
 
+def password(state: State, user: str) -> str:
+    """Return the password of a user, made up at the first call."""
+    return state.secret(f"password of {user}", 9)
+
+
 def passwords(state: State) -> dict[str, str]:
-    """Return the password of each user, made up at the first call."""
-    return {user: state.secret(f"password of {user}", 9) for user in USERS}
+    """Return the password of each user who has one of the files below."""
+    return {user: password(state, user) for user in USERS}
 
 
 def seed_variables(state: State) -> dict[str, str]:
@@ -61,9 +66,9 @@ def write_env(state: State, variables: Mapping[str, str]) -> None:
     state.write("env", f"# Written at each start; a variable of the process itself wins.\n{lines}")
 
 
-def write_logins(state: State, public_url: str) -> None:
+def write_logins(state: State, auth_url: str) -> None:
     """Write `openrc` and `clouds.yaml` (clouds roadstead-admin, roadstead-demo, roadstead-reader)."""
-    auth_url, found = f"{public_url}/identity/v3", passwords(state)
+    found = passwords(state)
     state.write(
         "openrc",
         OPENRC.format(

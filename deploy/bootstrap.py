@@ -16,7 +16,7 @@ if sys.platform != "linux":
     sys.exit("Roadstead runs on Linux; on other systems use a container or a virtual machine.")
 
 from deploy import keystone
-from deploy.named import unnamed
+from deploy.named import identity, unnamed
 from deploy.state import ROOT, StartError, State
 from deploy.venvs import Installer, Venv
 
@@ -66,7 +66,7 @@ def _venvs(command: str) -> list[Venv]:
         venvs.append(
             Venv("Heat's libraries", ROOT / ".venv-heat", (ROOT / "deploy" / "requirements-heat.txt",))
         )
-    if command == "test":
+    if command == "test" or (command == "up" and identity() == "keystone"):
         venvs.append(keystone.VENV)
         clients = (ROOT / "deploy" / "requirements-clients.txt",)
         venvs.append(Venv("OpenStack's command line", ROOT / ".venv-clients", clients))

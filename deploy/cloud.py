@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from clouds.keystone import Keystone
 from deploy import heat, keystone, ready
+from deploy.access import password
 from deploy.supervise import Child, Supervisor
 
 if TYPE_CHECKING:
@@ -47,8 +48,12 @@ class Cloud:
     """What runs, and how to log in there."""
 
     state: State
-    auth_url: str
+    port: int  # of Keystone
     supervisors: Mapping[str, Supervisor]  # of "keystone" and "heat": hold(name) kills it and keeps it down
+
+    @property
+    def auth_url(self) -> str:
+        return keystone.auth_url(self.port)
 
     def login(self, user: str, project: str | None = "demo") -> dict[str, str]:
         """Return the `OS_*` variables of a user in a project, in the system without one."""
@@ -58,14 +63,13 @@ class Cloud:
         """Return the `OS_*` variables of our own user, as an operator gives them to a node."""
         return self.login(SERVICE, SERVICES)
 
+    def is_ready(self) -> bool:
+        """Tell whether Keystone answers."""
+        return keystone.is_ready(self.port)
+
     def keystone(self) -> Keystone:
         """Return Keystone's client, logged in as its first admin."""
         return Keystone(self.login(keystone.ADMIN, keystone.ADMIN))
-
-
-def password(state: State, user: str) -> str:
-    """Return a user's password, made up at the first call."""
-    return state.secret(f"keystone {user}")
 
 
 @contextmanager
@@ -75,14 +79,13 @@ def cloud(state: State, database_url: Callable[[str], str], *, with_heat: bool =
     :raises StartError: one of them does not start.
     """
     port = state.port("keystone")
-    url = keystone.auth_url(port)
     with ExitStack() as stack:
         first = keystone.child(state, database_url("keystone"), port)
         supervisors = {"keystone": stack.enter_context(Supervisor([first]))}
-        ours = Cloud(state, url, supervisors)
+        ours = Cloud(state, port, supervisors)
         if with_heat:  # it asks nothing of Keystone before somebody asks something of it
             heat_port = state.port("heat")
-            second = heat_child(state, database_url("heat"), heat_port, url)
+            second = heat_child(state, database_url("heat"), heat_port, ours.auth_url)
             supervisors["heat"] = stack.enter_context(Supervisor([second]))
         ready.until(partial(keystone.is_ready, port), first, TIMEOUT)
         populate(ours.keystone(), partial(password, state))

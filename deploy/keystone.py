@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy import ready
+from deploy import access, ready
 from deploy.state import ROOT, State
 from deploy.supervise import Child
 from deploy.venvs import Venv
@@ -69,9 +69,9 @@ def child(state: State, database_url: str, port: int) -> Child:
         raise ValueError("The embedded Keystone needs a postgresql:// database.")
     database = f"postgresql+psycopg2://{rest}".replace("$", "$$")
     conf = state.write("keystone/keystone.conf", _CONF.format(database=database, home=home))
-    access = state.log("keystone-access")
-    argv = [str(VENV.python), "-I", str(_SERVER), str(port), str(conf), str(access), REGION]
-    password = {"OS_BOOTSTRAP_PASSWORD": state.secret(f"keystone {ADMIN}")}
+    requests = state.log("keystone-access")
+    argv = [str(VENV.python), "-I", str(_SERVER), str(port), str(conf), str(requests), REGION]
+    password = {"OS_BOOTSTRAP_PASSWORD": access.password(state, ADMIN)}
     return Child("keystone", argv, password, log=state.log("keystone"))
 
 

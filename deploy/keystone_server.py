@@ -9,14 +9,17 @@ object that all threads share, so that threads hand each other's out; and its ca
 tells what another process has changed. SIGTERM lets the request in flight finish and exits.
 """
 
-# ruff: noqa: ANN001, ANN201, ANN204, PLC0415
+# ruff: noqa: ANN001, ANN201, ANN204, ARG005, PLC0415
 # Untyped, late imports: it lives among Keystone's libraries, which are untyped and read their configuration first.
 
+import ctypes
 import os
+import signal
 import sys
 
 from gunicorn.app.base import BaseApplication
 
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 ADMIN = "admin"
 KEYS = 3  # Fernet keys that are kept
 TIMEOUT = 60  # seconds that one request may take
@@ -41,6 +44,7 @@ class Server(BaseApplication):
             "graceful_timeout": FINISH,
             "accesslog": self.access,
             "access_log_format": "%(t)s %(m)s %(U)s %(s)s %(M)s",
+            "post_fork": lambda server, worker: die_with_parent(),  # else a killed one would serve on
             "proc_name": "embedded-keystone",
             "control_socket_disable": True,
         }
@@ -74,6 +78,11 @@ class Server(BaseApplication):
         first.region_id = self.region
         first.bootstrap()
         return core.setup_app_middleware(application.application_factory("public"))
+
+
+def die_with_parent():
+    """Have the kernel kill this process when its parent dies."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 if __name__ == "__main__":

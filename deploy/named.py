@@ -2,7 +2,8 @@
 
 DATABASE_URL names a PostgreSQL, BROKER_URL a Redis or RabbitMQ, any of OS_AUTH_URL, OS_CLOUD and OS_ENDPOINT
 a Heat. Where no broker is named, ROADSTEAD_BROKER says which kind to start: redis, which is the default, rabbitmq, or
-rabbitmq-cluster for three nodes of it.
+rabbitmq-cluster for three nodes of it. ROADSTEAD_IDENTITY says who keeps users and projects: own, which is the default,
+or keystone, which is then started too.
 """
 
 from __future__ import annotations
@@ -25,6 +26,17 @@ def broker() -> str:
     if wanted not in BROKERS:
         raise StartError(f"There is no broker {wanted!r} to start: take one of {', '.join(BROKERS)}.")
     return BROKERS[wanted]
+
+
+def identity() -> str:
+    """Return who keeps users and projects.
+
+    :raises StartError: ROADSTEAD_IDENTITY names nobody.
+    """
+    wanted = os.environ.get("ROADSTEAD_IDENTITY") or "own"
+    if wanted not in {"own", "keystone"}:
+        raise StartError(f"There is no identity {wanted!r}: take own or keystone.")
+    return wanted
 
 
 def unnamed() -> set[str]:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 from deploy import heat, postgres, rabbitmq, ready, valkey
 from deploy.named import BROKERS, EVERYTHING, unnamed
 from deploy.progress import stage
+from deploy.state import StartError
 from deploy.supervise import Child, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from deploy.cloud import Cloud
     from deploy.rabbitmq import Rabbit
     from deploy.state import State
 
@@ -32,6 +34,7 @@ class Servers:
     env: dict[str, str | None] = field(default_factory=dict)
     supervisors: dict[str, Supervisor] = field(default_factory=dict)  # by the server's name
     rabbits: list[Rabbit] = field(default_factory=list)
+    cloud: Cloud | None = None  # the Keystone and its people, where one was started
     await_heat: Callable[[], None] = lambda: None  # Heat needs seconds: call this before the first use of it
 
     def pids(self) -> dict[str, int]:
@@ -42,14 +45,22 @@ class Servers:
 
 
 @contextmanager
-def servers(state: State, want: Iterable[str] = EVERYTHING, own: Iterable[str] = ()) -> Iterator[Servers]:
+def servers(
+    state: State, want: Iterable[str] = EVERYTHING, own: Iterable[str] = (), identity: str = "own"
+) -> Iterator[Servers]:
     """Run those of the wanted servers that the environment does not name, for the length of the block.
 
-    Those in `own` are started even so: tests that kill a server want one of their own.
+    Those in `own` are started even so: tests that kill a server want one of their own. Where `identity` is keystone,
+    one is started before the Heat, which stands behind it.
 
     :raises StartError: one of them does not start.
     """
     missing = set(want) & _missing(set(own))
+    if identity == "keystone" and "heat" not in missing:
+        raise StartError(
+            "The environment names a cloud (OS_AUTH_URL, OS_CLOUD or OS_ENDPOINT): take that out to have a Keystone\n"
+            "started, or run nodes before the Keystone that it names: docs/operations.md says how."
+        )
     running = Servers()
     with ExitStack() as stack:
         # One supervisor each, stopped in reverse: Heat goes before the database it writes to.
@@ -58,7 +69,9 @@ def servers(state: State, want: Iterable[str] = EVERYTHING, own: Iterable[str] =
             running.env["DATABASE_URL"] = database.url("roadstead")
         if broker := missing & STARTERS.keys():
             running.env["BROKER_URL"] = STARTERS[broker.pop()](state, running, stack)
-        if database and "heat" in missing:
+        if database and identity == "keystone":
+            _start_cloud(state, database, running, stack)
+        elif database and "heat" in missing:
             _start_heat(state, database.url("heat"), running, stack)
         yield running
 
@@ -122,6 +135,17 @@ def _start_heat(state: State, database_url: str, running: Servers, stack: ExitSt
         running.await_heat = lambda: None
 
     running.await_heat = await_heat
+
+
+def _start_cloud(state: State, database: postgres.Postgres, running: Servers, stack: ExitStack) -> None:
+    from deploy.cloud import cloud  # noqa: PLC0415 - half a second that only those wait who want it
+
+    database.create("keystone")
+    with stage("Keystone 30, Heat 27"):
+        running.cloud = stack.enter_context(cloud(state, database.url))
+    running.supervisors.update(running.cloud.supervisors)
+    running.env.update({name: None for name in os.environ if name.startswith("OS_")})
+    running.env.update(running.cloud.service_login())
 
 
 def _supervise(child: Child, running: Servers, stack: ExitStack) -> Child:

@@ -65,21 +65,23 @@ def stack(
     port: int | None = None,
     env: Mapping[str, str] | None = None,
     own: Iterable[str] = (),
+    identity: str = "own",
     purpose: str = "make up",
 ) -> Iterator[Stack]:
     """Run servers and nodes for the length of the block; every API answers when the block begins.
 
     `env` is told to the nodes on top of all else; servers in `own` are started even if the environment names
-    them.
+    them. Where `identity` is keystone, users and projects are those of a real Keystone that is started too.
 
     :raises StartError: something does not start, or another process uses the state directory.
     """
     state = State(state_dir)
-    with state.lock(purpose), servers(state, own=own) as running:
+    with state.lock(purpose), servers(state, own=own, identity=identity) as running:
         ports = _ports(state, nodes, port)
-        variables = _variables(state, running, ports[0]) | dict(env or {})
+        variables = _variables(state, running, ports[0]) | {"ROADSTEAD_IDENTITY": identity} | dict(env or {})
         access.write_env(state, variables)
-        access.write_logins(state, variables["PUBLIC_URL"])
+        ours = f"{variables['PUBLIC_URL']}/identity/v3"
+        access.write_logins(state, running.cloud.auth_url if running.cloud else ours)
         told = variables | {"ROADSTEAD_ENV_FILE": str(state.path / "env")}
         removed = {name for name, value in running.env.items() if value is None}
         complete = {key: value for key, value in os.environ.items() if key not in removed} | told
@@ -87,6 +89,9 @@ def stack(
             manage(state, complete, "migrate", "--no-input")
         with stage("Users, projects, schedule"):
             manage(state, complete | access.seed_variables(state), "seed")
+        if running.cloud:
+            with stage("Services in the catalog"):
+                manage(state, complete | running.cloud.login("admin", "admin"), "register")
         running.await_heat()
         state.directory("run")
         children = [_node(state, f"node{n}", port, complete) for n, port in enumerate(ports, 1)]

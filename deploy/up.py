@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable
 
+from deploy import named
 from deploy.interrupts import interruptible, wait_for_interrupt
 from deploy.stack import Stack, stack
 from deploy.state import DEFAULT, StartError
@@ -16,10 +17,15 @@ LOG_FORMAT = "%(asctime)s %(message)s"
 
 def main() -> int:
     """Run until a signal; return the exit code."""
-    return foreground("make up", __doc__)
+    return foreground("make up", __doc__, identity=named.identity)
 
 
-def foreground(command: str, description: str | None, first: Callable[[Stack], None] = lambda _: None) -> int:
+def foreground(
+    command: str,
+    description: str | None,
+    first: Callable[[Stack], None] = lambda _: None,
+    identity: Callable[[], str] = lambda: "own",
+) -> int:
     """Bring everything up, do what comes first, and stay up until a signal; return the exit code."""
     parser = argparse.ArgumentParser(prog=command, description=description)
     parser.add_argument(
@@ -31,7 +37,12 @@ def foreground(command: str, description: str | None, first: Callable[[Stack], N
     logging.basicConfig(format=LOG_FORMAT, datefmt="%H:%M:%S", level=logging.ERROR)
     with interruptible():
         try:
-            with stack(options.nodes, port=options.port, purpose=command) as running:
+            chosen = identity()
+            # Each has its own: what belongs to the projects of one is nobody's for the other.
+            place = DEFAULT / chosen if chosen == "keystone" else DEFAULT
+            with stack(
+                options.nodes, state_dir=place, port=options.port, identity=chosen, purpose=command
+            ) as running:
                 first(running)
                 print(summary(running), flush=True)
                 if not options.leave:
@@ -48,16 +59,15 @@ def foreground(command: str, description: str | None, first: Callable[[Stack], N
 
 def summary(running: Stack) -> str:
     """Return where everything is and how to go on, for a terminal."""
-    place = (
-        running.state.path.relative_to(DEFAULT.parent)
-        if running.state.path == DEFAULT
-        else running.state.path
-    )
+    path = running.state.path
+    place = path.relative_to(DEFAULT.parent) if path.is_relative_to(DEFAULT) else path
+    cloud = running.servers.cloud
+    keystone = f"\n  keystone {cloud.auth_url}   tokens, users and projects are there" if cloud else ""
     apis = "\n".join(f"  node{n:<4} {url}" for n, url in enumerate(running.urls, 1))
     return f"""
 Roadstead is up.
 {apis}
-  admin    {running.urls[0]}/admin/   user admin, password {running.passwords["admin"]}
+  admin    {running.urls[0]}/admin/   user admin, password {running.passwords["admin"]}{keystone}
   logs     {place}/log/
 
 Go on with the OpenStack client (pip install python-openstackclient python-magnumclient):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,13 +16,20 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
     from identity.callers import Caller
-    from identity.tokens import Token
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """The token of a request, as it was sent: for asking other services in the caller's name. Never kept."""
+
+    text: str = field(repr=False)
+    expires_at: datetime
 
 
 class TokenAuthentication(BaseAuthentication):
-    """`request.user` becomes the Caller, `request.auth` the checked Token; the log learns both ids."""
+    """`request.user` becomes the Caller, `request.auth` the Bearer; the log learns both ids."""
 
-    def authenticate(self, request: Request) -> tuple[Caller, Token] | None:
+    def authenticate(self, request: Request) -> tuple[Caller, Bearer] | None:
         """Return the caller and the token, or None where the header is absent.
 
         :raises Unauthorized: the token, or the service token beside it, is not, or no longer, good.
@@ -41,7 +49,7 @@ class TokenAuthentication(BaseAuthentication):
                 raise Unauthorized("The service token beside the request's token is not, or no longer, good.")
             structlog.contextvars.bind_contextvars(service_user_id=service.caller.user_id)
             caller = replace(caller, by_service=service.caller.is_service)
-        return caller, checked.token
+        return caller, Bearer(text, checked.token.expires_at)
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge that goes with a 401."""

@@ -9,11 +9,14 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
+from clouds.session import InvalidCloud, open_session
 from volumes import storage
 
 LEAST_LEASE = 1.0
 LEAST_SECRET = 32
 MOST_DAYS = 36_500
+MOST_WAIT = 10.0  # seconds that a request may wait for Keystone
+MOST_CACHE = 300.0  # seconds, as long as other services of OpenStack hold what Keystone said
 
 
 @register(Tags.compatibility)
@@ -97,6 +100,53 @@ def leases_fit(app_configs: Sequence[AppConfig] | None, **_: object) -> list[Che
             ),
         ),
     ]
+    return [Error(text, id=f"roadstead.{number}") for holds, number, text in rules if not holds]
+
+
+@register(Tags.compatibility)
+def identity_fits(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:
+    """Check that a Keystone is named where there is to be one, with a login that can have tokens checked."""
+    del app_configs
+    if settings.IDENTITY == "own":
+        return []
+    if settings.IDENTITY != "keystone":
+        return [
+            Error(f"ROADSTEAD_IDENTITY ({settings.IDENTITY}) must be own or keystone.", id="roadstead.E031")
+        ]
+    rules = [
+        (
+            0 < settings.KEYSTONE_TIMEOUT <= MOST_WAIT,
+            "E033",
+            (
+                f"ROADSTEAD_KEYSTONE_TIMEOUT ({settings.KEYSTONE_TIMEOUT:g} s) must be above zero and at most "
+                f"{MOST_WAIT:g} s: so long every request may wait for it."
+            ),
+        ),
+        (
+            settings.TOKEN_CACHE_SECONDS <= MOST_CACHE,
+            "E034",
+            (
+                f"TOKEN_CACHE_SECONDS ({settings.TOKEN_CACHE_SECONDS:g} s) must be at most {MOST_CACHE:g} s: "
+                "so long a token that was revoked is still good."
+            ),
+        ),
+    ]
+    try:
+        cloud = open_session(settings.CLOUD_VARIABLES, settings.KEYSTONE_TIMEOUT or MOST_WAIT)
+    except InvalidCloud as error:
+        rules.append((False, "E032", f"ROADSTEAD_IDENTITY=keystone: {error}"))
+    else:
+        logs_in = bool(getattr(cloud.session.auth, "auth_url", None))
+        rules.append(
+            (
+                logs_in,
+                "E032",
+                (
+                    "ROADSTEAD_IDENTITY=keystone needs a login: OS_AUTH_URL with OS_USERNAME, OS_PASSWORD and "
+                    "OS_PROJECT_NAME, or OS_CLOUD."
+                ),
+            )
+        )
     return [Error(text, id=f"roadstead.{number}") for holds, number, text in rules if not holds]
 
 

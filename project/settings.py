@@ -231,8 +231,10 @@ DELEGATED_ROLES = env.words("ROADSTEAD_DELEGATED_ROLES", "member,reader")
 BAY_QUOTA = int(env.number("BAY_QUOTA", 20))  # bays per project where no Quota row says otherwise
 CLOUD_VARIABLES = env.cloud_variables()
 
-IDENTITY = env.text("ROADSTEAD_IDENTITY", "own")
 # --- identity -----------------------------------------------------------------------------------------------
+IDENTITY = env.text("ROADSTEAD_IDENTITY", "") or "own"  # or keystone: that which the OS_* variables log in at
+KEYSTONE_PUBLIC_URL = env.text("ROADSTEAD_KEYSTONE_PUBLIC_URL", "")  # told to clients; else OS_AUTH_URL
+KEYSTONE_TIMEOUT = env.number("ROADSTEAD_KEYSTONE_TIMEOUT", 3)  # seconds, for each request to it
 AUTH_USER_MODEL = "identity.User"
 PASSWORD_HASHERS = ["identity.hashers.Argon2"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -240,8 +242,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 TOKEN_LIFETIME = int(env.number("TOKEN_LIFETIME", 4 * 3600))  # seconds
 TOKEN_CACHE_SECONDS = env.number(
-    "TOKEN_CACHE_SECONDS", 5
-)  # so late a revocation may be felt on another process
+    "TOKEN_CACHE_SECONDS", 30 if IDENTITY == "keystone" else 5
+)  # so late a revocation may be felt on another process; so long good tokens outlive a Keystone that is down
 TOKEN_CACHE_SIZE = 10_000
 REGION = env.text("REGION", "RegionOne")
 # type, name, URL; a URL that begins with "/" is on the host that the client used.
@@ -265,7 +267,11 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["api.parsing.StrictJSONParser", "api.parsing.JSONPatchParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "api.parsing.JSONOnly",
-    "DEFAULT_AUTHENTICATION_CLASSES": ["identity.authentication.TokenAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "identity.keystone.KeystoneAuthentication"
+        if IDENTITY == "keystone"
+        else "identity.authentication.TokenAuthentication"
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["identity.policy.PolicyPermission"],
     "EXCEPTION_HANDLER": "api.problems.handler",
     "UNAUTHENTICATED_USER": None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -18,7 +19,7 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
     path("healthz", healthz),
     path("admin/", admin.site.urls),
-    path("", include("identity.urls")),
+    *([path("", include("identity.urls"))] if settings.IDENTITY == "own" else []),
     path("", include("bays.urls")),
     path("", include("volumes.urls")),
 ]

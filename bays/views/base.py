@@ -12,6 +12,7 @@ from api.versions import CONTAINER_INFRA, Version
 from api.views import ResourceView
 from bays import actions, delegations, lending
 from bays.serializers import CLUSTERS, Dialect
+from identity.authentication import Bearer
 from identity.callers import Caller, caller_of
 
 
@@ -69,7 +70,9 @@ class LendingView(BayView):
 
 def token_of(request: Request) -> str:
     """Return the caller's own token."""
-    return request.headers["X-Auth-Token"]
+    bearer = request.auth
+    assert isinstance(bearer, Bearer)  # noqa: S101 - who is authenticated has brought one
+    return bearer.text
 
 
 def validated(serializer: BaseSerializer[Any]) -> dict[str, Any]:

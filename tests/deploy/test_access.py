@@ -19,7 +19,7 @@ class AccessTests(SimpleTestCase):
         folder = tempfile.TemporaryDirectory(prefix="road stead's ")
         self.addCleanup(folder.cleanup)
         self.state = State(Path(folder.name) / "state")
-        access.write_logins(self.state, "http://127.0.0.1:8000")
+        access.write_logins(self.state, "http://127.0.0.1:8000/identity/v3")
         self.passwords = access.passwords(self.state)
 
     def test_it_writes_an_openrc_that_logs_in_as_any_user(self):

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from unittest.mock import patch
 
 from django.conf import settings
 from django.core.checks import run_checks
 from django.test import SimpleTestCase, override_settings
 
-from project.checks import delegations_fit, leases_fit, postgresql_only, storage_fits
+from project.checks import delegations_fit, identity_fits, leases_fit, postgresql_only, storage_fits
 
 HOLD = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, "visibility_timeout": 10}
 # Each contradiction, and the one error that it must raise.
@@ -25,6 +26,21 @@ CONTRADICTIONS = (
     ("E016", {"CERTIFICATE_KEYS": ["k" * 32, "k" * 31]}),
     ("E017", {"CERTIFICATE_DAYS": 0}),
     ("E017", {"CERTIFICATE_DAYS": 36_501}),
+)
+LOGIN = {
+    "OS_AUTH_URL": "http://127.0.0.1:1/v3",
+    "OS_USERNAME": "roadstead",
+    "OS_PASSWORD": "secret",
+    "OS_PROJECT_NAME": "service",
+}
+IDENTITY_CONTRADICTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("E031", {"IDENTITY": "ldap"}),
+    ("E032", {"CLOUD_VARIABLES": {}}),
+    ("E032", {"CLOUD_VARIABLES": {"OS_USERNAME": "roadstead"}}),
+    ("E032", {"CLOUD_VARIABLES": {"OS_AUTH_TYPE": "none", "OS_ENDPOINT": "http://127.0.0.1:1/v1/p"}}),
+    ("E033", {"KEYSTONE_TIMEOUT": 0}),
+    ("E033", {"KEYSTONE_TIMEOUT": 10.5}),
+    ("E034", {"TOKEN_CACHE_SECONDS": 301}),
 )
 STORAGE_CONTRADICTIONS = (
     ("E012", {"SERVES": ["fast", "elsewhere"]}, "elsewhere"),
@@ -80,6 +96,21 @@ class CheckTests(SimpleTestCase):
             (options["max_retries"], options["interval_start"], options["interval_step"]), (1, 0, 0)
         )
         self.assertIs(settings.CELERY_TASK_PUBLISH_RETRY, False)
+
+
+class IdentityCheckTests(SimpleTestCase):
+    def test_a_keystone_that_is_named_contradicts_nothing_nor_does_our_own(self):
+        self.assertEqual(identity_fits(None), [])
+        with override_settings(IDENTITY="keystone", CLOUD_VARIABLES=LOGIN):
+            self.assertEqual(identity_fits(None), [])
+
+    def test_each_contradiction_is_one_error(self):
+        for number, changed in IDENTITY_CONTRADICTIONS:
+            told = {"IDENTITY": "keystone", "CLOUD_VARIABLES": LOGIN, **changed}
+            with self.subTest(number, changed=str(changed)), override_settings(**told):
+                (error,) = identity_fits(None)
+                self.assertEqual(error.id, f"roadstead.{number}")
+                self.assertIn(error, run_checks())
 
 
 class StorageCheckTests(SimpleTestCase):

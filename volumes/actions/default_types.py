@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from api.problems import BadRequest, NotFound
-from identity.models import Project
+from identity import projects
 from volumes.actions.guarding import as_id
 from volumes.models import DefaultType, VolumeType
 
@@ -27,7 +27,7 @@ def set_default(project_id: str, ident: str) -> DefaultType:
     :raises NotFound: there is no such project.
     :raises BadRequest: there is no such type.
     """
-    if not Project.objects.filter(pk=project_id).exists():
+    if not projects.exists(project_id):
         raise NotFound(f"Project {project_id[:255]} could not be found.")
     with transaction.atomic():
         types = VolumeType.objects.select_for_update()

@@ -12,12 +12,12 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from api.problems import Problem
-from identity.models import Project
+from identity import projects
 from lifecycle.admin import ReadOnlyAdmin
 from lifecycle.buttons import Button, Given, Input, WithButtons
-from lifecycle.showing import badge, bar, link, moment, pairs, rows, span, why
+from lifecycle.showing import badge, bar, moment, pairs, rows, span, why
 from volumes.actions import pools, services
-from volumes.admin.sharing import BackendFilter, operator
+from volumes.admin.sharing import BackendFilter, operator, told
 from volumes.models import Pool
 
 
@@ -143,15 +143,15 @@ class PoolAdmin(WithButtons, ReadOnlyAdmin):
     @admin.display(description="back-end used by")
     def usage_table(self, pool: Pool) -> str:
         usages = pools.usage_of(pool.backend)
-        names = dict(Project.objects.filter(pk__in=usages).values_list("pk", "name"))
+        names = projects.names(usages)
         head = ["project", "volumes", "GiB", "snapshots", "GiB"]
-        told = [
-            [link(Project, pk, names.get(pk, pk)), u.volumes, u.volume_gb, u.snapshots, u.snapshot_gb]
+        lines = [
+            [told(pk, names.get(pk)), u.volumes, u.volume_gb, u.snapshots, u.snapshot_gb]
             for pk, u in usages.items()
         ]
         sums = pools.total(usages)
         total = ["all", sums.volumes, sums.volume_gb, sums.snapshots, sums.snapshot_gb]
-        return rows(head, [*told, total] if told else [], none="nobody")
+        return rows(head, [*lines, total] if lines else [], none="nobody")
 
     @admin.display(description="capabilities")
     def capabilities_table(self, pool: Pool) -> str:

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet, Subquery
 from django.http import HttpRequest
 
-from identity.models import Project
+from identity import projects
 from lifecycle.admin import ReadOnlyAdmin
 from lifecycle.showing import bar, rows
 from volumes.actions import quotas as actions
@@ -42,18 +42,17 @@ def limit_field(name: str) -> forms.IntegerField:
 
 
 class OfProject(forms.ModelForm):  # type: ignore[type-arg]
-    """Limits of a project, which may be named by its id or its name."""
+    """Limits of a project, which may be named by its id, or the name of one of ours."""
 
     volumes_limit = limit_field("volumes")
     snapshots_limit = limit_field("snapshots")
     gigabytes_limit = limit_field("gigabytes")
 
     def clean_project_id(self) -> str:
-        given = str(self.cleaned_data["project_id"])
-        found = Project.objects.filter(pk=given).first() or Project.objects.filter(name=given).first()
+        found = projects.find(str(self.cleaned_data["project_id"]))
         if found is None:
             raise ValidationError("There is no such project.")
-        return str(found.pk)
+        return found
 
 
 class QuotaForm(OfProject):

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from api.problems import Problem
+from identity import projects
 from identity.callers import Caller
 from identity.models import Project
 from lifecycle.admin import LeasedAdmin, ReadOnlyAdmin
@@ -36,6 +37,13 @@ def status_badge(status: str) -> str:
     return badge(status, "bad" if failed(status) else TONES.get(status, "busy"))
 
 
+def told(project_id: str, name: str | None) -> str:
+    """Return whose something is, by name with a link where projects are ours, else by id."""
+    if not projects.are_ours():
+        return short(project_id)
+    return link(Project, project_id, name) if name else format_html("{} (no such project)", short(project_id))
+
+
 class WithProject(ReadOnlyAdmin):
     """Rows of projects, which are told by name, all in the one statement that reads the rows."""
 
@@ -52,9 +60,7 @@ class WithProject(ReadOnlyAdmin):
     @admin.display(description="project", ordering="project_ident")
     def project(self, row: Any) -> str:
         """Tell whose it is; a project that was deleted is told by its id."""
-        if row.project_name is None:
-            return format_html("{} (no such project)", short(row.project_ident))
-        return link(Project, row.project_ident, row.project_name)
+        return told(row.project_ident, row.project_name)
 
 
 class StoredAdmin(WithProject, LeasedAdmin):

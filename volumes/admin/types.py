@@ -6,11 +6,11 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from identity.models import Project
+from identity import projects
 from lifecycle.admin import ReadOnlyAdmin
 from lifecycle.showing import link, moment, pairs, rows
 from volumes.actions.typing import DEFAULT
-from volumes.admin.sharing import WithProject
+from volumes.admin.sharing import WithProject, told
 from volumes.models import DefaultType, QosSpecs, TypeAccess, VolumeType
 
 
@@ -64,9 +64,9 @@ class VolumeTypeAdmin(ReadOnlyAdmin):
         if kind.is_public:
             return "everybody: the type is public"
         given = list(TypeAccess.objects.filter(type=kind).order_by("pk").values_list("project_id", flat=True))
-        names = dict(Project.objects.filter(pk__in=given).values_list("pk", "name"))
-        told = ([link(Project, pk, names.get(pk, pk)), pk] for pk in given)
-        return rows(["project", "id"], told, none="admins only: no project was given access")
+        names = projects.names(given)
+        lines = ([told(pk, names.get(pk)), pk] for pk in given)
+        return rows(["project", "id"], lines, none="admins only: no project was given access")
 
     @admin.display(description="encryption")
     def encryption_table(self, kind: VolumeType) -> str:

@@ -1,4 +1,7 @@
-"""`manage.py seed`: the users, projects and roles that a new installation begins with."""
+"""`manage.py seed`: the users, projects and roles that a new installation begins with.
+
+Where a Keystone keeps them, it is only the user of the Django admin.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from identity.models import Assignment, Project, Role, User
+from identity.projects import are_ours as projects_are_ours
 
 PROJECTS: Final = ("demo", "alt")
 ROLES: Final = (  # user, project (None: the whole system), role
@@ -31,6 +35,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, **options: object) -> None:
         """Do it, in one transaction."""
+        if not projects_are_ours():
+            self._user(ADMIN)
+            self.stdout.write(f"User {ADMIN}, for /admin/ only: all others are Keystone's.")
+            return
         with transaction.atomic():
             projects = {name: Project.objects.get_or_create(name=name)[0] for name in PROJECTS}
             users = {name: self._user(name) for name in dict.fromkeys(user for user, _, _ in ROLES)}

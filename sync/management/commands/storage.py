@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from api.problems import Problem
-from identity.models import Project
+from identity import projects
 from sync.storage import Finding, Kind, look, remove
 from volumes import storage
 from volumes.actions.adopting import adopt
@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, **options: Any) -> None:
         project = options["adopt"]
-        if project is not None and not Project.objects.filter(pk=project).exists():
+        if project is not None and not projects.exists(project):
             raise CommandError(f"There is no project {project}; give its id.")
         names = options["backend"] or sorted(settings.SERVES)
         for name in set(names) - set(storage.configured()):

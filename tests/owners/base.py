@@ -25,6 +25,7 @@ from chaos.heat_proxy import HeatProxy
 from clouds.heat import Heat, connect
 from clouds.keystone import Keystone
 from deploy import keystone
+from deploy.access import password
 from deploy.cloud import Cloud, offer
 from identity.callers import Caller
 from identity.keystone import KeystoneAuthentication, guarded
@@ -155,7 +156,7 @@ class OwnersCase(TransactionTestCase):
     def a_user(self, *roles: tuple[str, str]) -> str:
         """Return the name of a new user with these roles, as role and project."""
         name = f"user-{uuid.uuid4().hex[:8]}"
-        secret = self.cloud.state.secret(f"keystone {name}")
+        secret = password(self.cloud.state, name)
         made = self.there.make("users", name=name, domain_id="default", password=secret)
         self.users[name] = made["id"]
         for role, project in roles:

@@ -17,6 +17,7 @@ from api.versions import CONTAINER_INFRA, Version
 from bays import actions, delegations, lending, rehearsing
 from bays.models import Bay
 from bays.serializers import CLUSTERS, Dialect
+from identity.authentication import Bearer
 from identity.callers import Caller, caller_of
 from lifecycle.accepted import Accepted
 from lifecycle.models import Leased
@@ -89,7 +90,9 @@ class LendingView(BayView):
 
 def token_of(request: Request) -> str:
     """Return the caller's own token."""
-    return request.headers["X-Auth-Token"]
+    bearer = request.auth
+    assert isinstance(bearer, Bearer)  # noqa: S101 - who is authenticated has brought one
+    return bearer.text
 
 
 def validated(serializer: BaseSerializer[Any]) -> dict[str, Any]:

@@ -10,8 +10,11 @@ from typing import Any, ClassVar
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
+import webob
+from django.core.wsgi import get_wsgi_application
 from django.db.models.functions import Now
 from django.test import TransactionTestCase, override_settings
+from rest_framework.views import APIView
 
 from bays import delegations, parties
 from bays.models import Bay, BayModel
@@ -22,10 +25,10 @@ from chaos.heat_proxy import HeatProxy
 from clouds.heat import Heat, connect
 from clouds.keystone import Keystone
 from deploy import keystone
+from deploy.access import password
 from deploy.cloud import Cloud, offer
-from identity import tokens
 from identity.callers import Caller
-from identity.tokens import Checked
+from identity.keystone import KeystoneAuthentication, guarded
 from lifecycle.models import Operation
 from sync.models import Cursor
 from sync.schedule import seed
@@ -35,11 +38,19 @@ from tests.clouds.real import start_cloud
 BASE = "/container-infra/v1"
 PATIENCE = 60  # seconds until what does not come fails the test
 SECOND = timedelta(seconds=1)
-ROLES = {
-    "admin": {"admin", "manager", "member", "reader"},
-    "member": {"member", "reader"},
-    "reader": {"reader"},
-}
+
+
+class Answer:
+    """What the application answered, read as Django's test client has it read."""
+
+    def __init__(self, told: webob.Response) -> None:
+        self.status_code, self.content, self._headers = told.status_int, told.body, told.headers
+
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+    def __getitem__(self, header: str) -> str:
+        return str(self._headers[header])
 
 
 class OwnersCase(TransactionTestCase):
@@ -56,6 +67,7 @@ class OwnersCase(TransactionTestCase):
         super().setUpClass()
         cls.cloud = start_cloud(cls)
         cls.there = cls.cloud.keystone()
+        cls.enterClassContext(patch.object(APIView, "authentication_classes", [KeystoneAuthentication]))
         (service,) = cls.there.find("services", type="orchestration")
         heat = cls.there.find("endpoints", service_id=service["id"])[0]["url"].partition("/$")[0]
         cls.proxy = cls.enterClassContext(HeatProxy(heat))
@@ -67,13 +79,12 @@ class OwnersCase(TransactionTestCase):
         how = override_settings(
             IDENTITY="keystone",
             CLOUD_VARIABLES=self.cloud.service_login(),
+            TOKEN_CACHE_SECONDS=300,
             TESTING=False,  # the guard against calls inside a transaction is in force
         )
         how.enable()
         self.addCleanup(how.disable)
-        knows = patch.object(tokens, "check", self.known)
-        knows.start()
-        self.addCleanup(knows.stop)
+        self.application = guarded(get_wsgi_application())
         self.addCleanup(delegations.forget)
         self.addCleanup(parties.forget)
         make.node()
@@ -81,7 +92,6 @@ class OwnersCase(TransactionTestCase):
         self.proxy.heal()
         self.proxy.calls.clear()
         self.held: dict[tuple[str, str], str] = {}
-        self.checked: dict[str, Checked] = {}
         self.model = make.baymodel(public=True)
         self.addCleanup(self.clean)
 
@@ -139,33 +149,14 @@ class OwnersCase(TransactionTestCase):
     def port(self) -> int:
         return urlsplit(self.cloud.auth_url).port or 0
 
-    def caller_of(self, token) -> Caller:
-        found = self.known(token)
-        assert found is not None
-        return found.caller
-
-    def known(self, text: str) -> Checked | None:
-        """Ask Keystone whose token it is."""
-        if text in self.checked:
-            return self.checked[text]
-        headers = {"X-Subject-Token": text}
-        answer = self.there._adapter.get("/auth/tokens", headers=headers, raise_exc=False)
-        if answer.status_code != 200:
-            return None
-        told = answer.json()["token"]
-        project = told.get("project", {})
-        roles = frozenset(role["name"] for role in told.get("roles", []))
-        caller = Caller(
-            told["user"]["id"], told["user"]["name"], project.get("id"), project.get("name"), roles
-        )
-        token: Any = told
-        self.checked[text] = Checked(token, caller)
-        return self.checked[text]
+    def caller(self, user="demo", project="demo") -> Caller:
+        roles = frozenset({"member", "reader"})
+        return Caller(self.users[user], user, self.projects[project], project, roles)
 
     def a_user(self, *roles: tuple[str, str]) -> str:
         """Return the name of a new user with these roles, as role and project."""
         name = f"user-{uuid.uuid4().hex[:8]}"
-        secret = self.cloud.state.secret(f"keystone {name}")
+        secret = password(self.cloud.state, name)
         made = self.there.make("users", name=name, domain_id="default", password=secret)
         self.users[name] = made["id"]
         for role, project in roles:
@@ -196,14 +187,14 @@ class OwnersCase(TransactionTestCase):
     # --- the API's side
 
     def ask(self, method, path, body=None, *, user="demo", project="demo", token=None, **headers):
-        raw = b"" if body is None else json.dumps(body).encode()
-        told = {
-            "X-Auth-Token": token or self.token(user, project),
-            "OpenStack-API-Version": "container-infra latest",
-        }
-        return self.client.generic(
-            method, f"{BASE}{path}", raw, content_type="application/json", headers={**told, **headers}
-        )
+        request = webob.Request.blank(f"{BASE}{path}", base_url="http://127.0.0.1", method=method)
+        request.headers["X-Auth-Token"] = token or self.token(user, project)
+        request.headers["OpenStack-API-Version"] = "container-infra latest"
+        request.headers.update(headers)
+        if body is not None:
+            request.body = json.dumps(body).encode()
+            request.content_type = "application/json"
+        return Answer(request.get_response(self.application))
 
     def wish(self, **labels) -> dict[str, Any]:
         model: BayModel = self.model

@@ -170,7 +170,7 @@ class Late(OwnersCase):
 
     def test_a_request_that_died_before_it_was_accepted_leaves_a_trust_that_is_found(self):
         token = self.token()
-        lent_for_new(self.caller_of(token), token)
+        lent_for_new(self.caller(), token)
         kept = self.trust_of(self.accepted())
         self.assertEqual(len(self.trusts()), 2)
         self.a_round_begins(TRUSTS)

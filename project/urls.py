@@ -10,21 +10,23 @@ from django.views.generic import RedirectView
 from api import errors
 from api.health import healthz
 from api.openapi import views as openapi
-from api.versions import SERVICES
+from api.versions import IDENTITY, SERVICES
 
 handler400 = errors.bad_request
 handler403 = errors.forbidden
 handler404 = errors.not_found
 handler500 = errors.fault
 
+OWN = settings.IDENTITY == "own"
+OFFERED = [service for service in SERVICES if OWN or service is not IDENTITY]
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("healthz", healthz),
     path("admin/", admin.site.urls),
     path("docs", RedirectView.as_view(url="/docs/")),
-    path("docs/", openapi.page),
-    *(path(openapi.path_of(each).lstrip("/"), openapi.description, {"service": each}) for each in SERVICES),
-    *([path("", include("identity.urls"))] if settings.IDENTITY == "own" else []),
+    path("docs/", openapi.page, {"services": OFFERED}),
+    *(path(openapi.path_of(each).lstrip("/"), openapi.description, {"service": each}) for each in OFFERED),
+    *([path("", include("identity.urls"))] if OWN else []),
     path("", include("bays.urls")),
     path("", include("volumes.urls")),
 ]

@@ -15,9 +15,11 @@ from django.views.decorators.http import etag, require_safe
 
 from api.openapi.document import document_of
 from api.openapi.texts import TITLES
-from api.versions import SERVICES, Service
+from api.versions import Service
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from django.http import HttpRequest
 
 DOCUMENT: Final = "openapi.json"
@@ -50,11 +52,11 @@ def description(request: HttpRequest, service: Service) -> HttpResponse:
 
 
 @require_safe
-def page(request: HttpRequest) -> HttpResponse:
-    """Show the descriptions to people."""
+def page(request: HttpRequest, services: Sequence[Service]) -> HttpResponse:
+    """Show the descriptions of these services to people."""
     shown = [
         {"url": path_of(service), "type": service.type, "name": TITLES[service]}
-        for service in reversed(SERVICES)
+        for service in reversed(services)
     ]
     answer = render(request, "api/docs.html", {"services": shown})
     answer["Content-Security-Policy"] = POLICY

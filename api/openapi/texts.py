@@ -43,7 +43,7 @@ REFUSALS: Final = {
 }
 TELLS_WHEN: Final = (413, 429, 503)
 COMMON: Final = """\
-A token of Keystone's `POST /v3/auth/tokens` (here below `/identity`, unless a real one serves) goes into `X-Auth-Token`.
+A token of Keystone's `POST /v3/auth/tokens` (here below `/identity`, or of a real one) goes into `X-Auth-Token`.
 Every answer names its request in `x-openstack-request-id`. What belongs to another project is 404, as what never was.
 
 Unknown attributes of a body are refused where its schema is closed, and passed over where it is open; most routes pass

@@ -75,6 +75,15 @@ def once(key: str, request: Request, version: object, handle: Callable[[], Respo
     return _replay(row)
 
 
+def again(key: str, request: Request, version: object) -> Response:
+    """Return what was answered under a key that was found used, and carry nothing out.
+
+    :raises KeyReused: the key belongs to another request of the project.
+    :raises KeyInUse: it is just being forgotten.
+    """
+    return _replay(_row(key, request, version))
+
+
 def answered(key: str, request: Request, version: object) -> Response | None:
     """Return what was answered under this key already, inside a transaction that will be rolled back; None if nothing.
 

@@ -72,6 +72,8 @@ def network_of(address: str) -> str:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return address
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:  # as a socket of both protocols tells it
+        ip = ip.ipv4_mapped
     if ip.version == 6:  # noqa: PLR2004 - the protocol
         return str(ipaddress.ip_network((ip, _HOME), strict=False).network_address)
     return str(ip)

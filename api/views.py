@@ -53,6 +53,7 @@ class ResourceView(APIView):
     is_dry_run = False
     _version: Version | None = None
     _is_accepted = False
+    _only_replays = False
 
     @property
     def version(self) -> Version:
@@ -89,7 +90,7 @@ class ResourceView(APIView):
             return self.rehearse(bare)
         handle = partial(_told, bare)
         with self._prepared(key):
-            response = handle() if key is None else idempotency.once(key, request, self._version, handle)
+            response = self._once(key, request, handle)
             self._is_accepted = response.status_code < 400 and idempotency.REPLAYED not in response  # noqa: PLR2004
         try:
             return self.finish(request, response)
@@ -98,6 +99,13 @@ class ResourceView(APIView):
                 operation = {idempotency.OPERATION: response[idempotency.OPERATION]}
                 problem.headers = {**problem.headers, **operation}
             raise
+
+    def _once(self, key: str | None, request: Request, handle: Callable[[], Response]) -> Response:
+        if key is None:
+            return handle()
+        if self._only_replays:  # its key may be forgotten at this moment, and nothing was prepared
+            return idempotency.again(key, request, self._version)
+        return idempotency.once(key, request, self._version, handle)
 
     def rehearse(self, handle: Callable[[], Response]) -> Response:
         """Answer with what would come of the request, and leave everything as it is.
@@ -110,7 +118,9 @@ class ResourceView(APIView):
     def _prepared(self, key: str | None) -> Iterator[None]:
         """Have prepared what is to be carried out, and withdrawn what surely was not."""
         request = self.request
-        if not self.needs_preparation(request) or (key is not None and idempotency.is_known(key, request)):
+        needs = self.needs_preparation(request)
+        self._only_replays = needs and key is not None and idempotency.is_known(key, request)
+        if not needs or self._only_replays:
             yield
             return
         self.prepare(request)

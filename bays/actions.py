@@ -105,7 +105,9 @@ def delete(by: Caller, request_id: str, bay: Bay, *, expected: Expected = ANY) -
     """
     with expected.of(bay) as guards:
         asked = Asked(by.user_id, bay.project_id, request_id)
-        won = requests.request(bay, "delete", asked, name=bay.name, values=lending.columns(by), **guards)
+        won = requests.request(
+            bay, "delete", asked, name=bay.name, values=lending.columns(by, bay.pk), **guards
+        )
     bell.ring_on_commit(advance_bay, won)
     return won
 
@@ -243,9 +245,10 @@ def _bay_of(by: Caller, model: BayModel, wish: Wish) -> Bay:
 
     # An empty object is no labels of its own, as in Magnum.
     labels = {**model.labels, **(wish.labels or {})} if wish.merge_labels else wish.labels or model.labels
+    bay_id = lending.new_id(by)
     return Bay(
-        id=lending.new_id(by),
-        **lending.columns(by),
+        id=bay_id,
+        **lending.columns(by, bay_id),
         project_id=by.project,
         user_id=by.user_id,
         baymodel=model,

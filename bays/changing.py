@@ -61,7 +61,7 @@ def resize(
     check: Callable[[Any], None] = also(fits, same(bay, "nodes")) if remove else fits
     actions.check(replace(spec_of(bay), node_count=node_count))
     change = {REMOVE: {DEFAULT_WORKER: names_of(bay.nodes, DEFAULT_WORKER, remove)}} if remove else {}
-    values = {"node_count": node_count, "change": change, **_observed(health), **lending.columns(by)}
+    values = {"node_count": node_count, "change": change, **_observed(health), **lending.columns(by, bay.pk)}
     columns = ["min_node_count", "max_node_count", *(["nodes"] if remove else [])]
     with expected.of(bay) as guards:
         won = requests.request(
@@ -114,7 +114,7 @@ def upgrade(
                 Asked(by.user_id, bay.project_id, request_id, dict(sent)),
                 name=bay.name,
                 deadline=bay.deadline,
-                values={"baymodel": model, "labels": labels, "change": change, **lending.columns(by)},
+                values={"baymodel": model, "labels": labels, "change": change, **lending.columns(by, bay.pk)},
                 **guarded(guards, unmoved, "baymodel_id", "labels", "node_count"),
             )
         bell.ring_on_commit(advance_bay, won)

@@ -215,7 +215,7 @@ def _win(
             Asked(by.user_id, bay.project_id, request_id, dict(sent), size=nodes),
             name=bay.name,
             deadline=bay.deadline,
-            values={"change": change, **lending.columns(by)},
+            values={"change": change, **lending.columns(by, bay.pk)},
             **guarded(guards, unmoved, "baymodel_id", *(["nodes"] if names else [])),
         )
     bell.ring_on_commit(advance_bay, won)

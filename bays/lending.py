@@ -14,7 +14,7 @@ from typing import Any, Final
 import structlog
 from django.conf import settings
 
-from api.problems import Forbidden, Unauthorized, Unavailable
+from api.problems import Conflict, Forbidden, Unauthorized, Unavailable
 from bays.delegations import mark, sealed, trust_of, trustee
 from bays.models import Bay
 from clouds.errors import CloudError, NotFound, Rejected, Unauthenticated, Undelegated
@@ -88,9 +88,16 @@ def give_back(by: Caller) -> None:
     _remove(by.trust_id, by.bay_id)
 
 
-def columns(by: Caller) -> dict[str, Any]:
-    """Return what the accepting write must set for what the caller lent, if they did."""
-    return {"delegation": sealed(by.bay_id, by.trust_id)} if isinstance(by, Lender) else {}
+def columns(by: Caller, bay_id: uuid.UUID) -> dict[str, Any]:
+    """Return what the accepting write of this bay must set for what the caller lent, if they did.
+
+    :raises Conflict: they lent it for another bay, which bore the name that the request was found by.
+    """
+    if not isinstance(by, Lender):
+        return {}
+    if by.bay_id != bay_id:
+        raise Conflict("The bay's name is another bay's by now. Look again.")
+    return {"delegation": sealed(by.bay_id, by.trust_id)}
 
 
 def new_id(by: Caller) -> uuid.UUID:

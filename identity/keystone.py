@@ -3,8 +3,10 @@
 keystonemiddleware stands around the WSGI application, for the paths of our services only, and asks as our own user,
 whom the OS_* variables name. It decides nothing: what it found out is in the WSGI environment, under keys that no
 client can send, and `KeystoneAuthentication` makes the Caller of it; so discovery needs no token, nor a Keystone that
-answers. What it said is kept in this process for TOKEN_CACHE_SECONDS: so long a revocation may take to be felt, and so
-long a good token goes on while Keystone is down.
+answers. Nor is it asked before somebody has to know: not for a request that is refused unread, and for no token that
+is new from an address that has shown too many that are none (see api/floods.py). What it said is kept in this process
+for TOKEN_CACHE_SECONDS: so long a revocation may take to be felt, and so long a good token goes on while Keystone is
+down.
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ import structlog
 from django.conf import settings
 from keystoneauth1.exceptions import ClientException, NotFound
 from keystonemiddleware import auth_token
+from keystonemiddleware.auth_token._request import _AuthTokenRequest
 from oslo_config import cfg
 from rest_framework.authentication import BaseAuthentication
 
-from api.problems import Forbidden, Unauthorized, Unavailable
+from api import rates
+from api.problems import Forbidden, TooManyRequests, Unauthorized, Unavailable
 from api.versions import IDENTITY, SERVICES, service_of
 from clouds.session import CloudSession, SparingAdapter, open_session
 from identity.authentication import Bearer
@@ -43,6 +47,7 @@ VOUCHED: Final = (
 UNREACHABLE: Final = "roadstead.keystone_unreachable"
 DOOR: Final = "roadstead.door"  # to be asked again by who goes on for longer than a request
 _CACHE: Final = "roadstead.token_cache"
+_MOUNTED: Final = "roadstead.mounted_at"
 
 MAX_LENGTH: Final = 4096  # Fernet's have some hundred characters, signed ones two thousand at most
 _TOKEN: Final = re.compile(r"[!-~]+", re.ASCII)
@@ -138,16 +143,42 @@ class Door(auth_token.AuthProtocol):  # type: ignore[misc]
         return self._cloud.session
 
     def process_request(self, request: Any) -> None:
-        """Find out whose token it is; whatever that is, the application is asked next."""
-        request.environ[_CACHE] = self._kept
+        """Be there for who has to know whose token it is; nobody is asked before what refuses for nothing has."""
+        request.remove_auth_headers()
         request.environ[DOOR] = self
+        request.environ[_MOUNTED] = request.environ.get("SCRIPT_NAME", "")
+
+    def find_out(self, environ: dict[str, Any]) -> None:
+        """Find out whose token it is, and write that into the environment.
+
+        :raises TooManyRequests: Keystone would have to be asked, for a network from which too much is no token.
+        """
+        told = {
+            **environ,
+            _CACHE: self._kept,
+            "SCRIPT_NAME": environ[_MOUNTED],
+        }  # a proxy's prefix is not ours
+        request = _AuthTokenRequest(told)
+        self._token_cache.initialize(told)
+        if any(text and not self._remembers(text) for text in (request.user_token, request.service_token)):
+            wait = rates.ADDRESSES.wait(rates.network_of(environ.get("REMOTE_ADDR", "")))
+            if wait:
+                raise TooManyRequests(wait)
         try:
             super().process_request(request)
         except Unreachable:
-            request.environ[UNREACHABLE] = True
-        else:
-            if request.service_token:
-                request.environ[VOUCHED] = request.service_token_valid
+            environ[UNREACHABLE] = True
+            return
+        if request.service_token:
+            environ[VOUCHED] = request.service_token_valid
+        environ.update({key: told[key] for key in (TOKEN_INFO, TOKEN_AUTH) if key in told})
+
+    def _remembers(self, text: str) -> bool:
+        text = text.strip()
+        has_form = len(text) <= MAX_LENGTH and bool(_TOKEN.fullmatch(text))
+        return (
+            not has_form or self._token_cache.get(text) is not None
+        )  # nobody is asked for what has not the form
 
     def token_now(self, text: str) -> Any:
         """Return what a token is good for now, or lately was, as keystoneauth's AccessInfo.
@@ -196,10 +227,12 @@ class KeystoneAuthentication(BaseAuthentication):
         :raises Unauthorized: the token, or the service token beside it, is not, or no longer, good.
         :raises Forbidden: it is for a domain, of which we have nothing.
         :raises Unavailable: Keystone does not say.
+        :raises TooManyRequests: it is not asked, for a network from which too much is no token.
         """
         told, text = request.META, request.headers.get("X-Auth-Token", "").strip()
         if not text:
             return None
+        told[DOOR].find_out(told)
         if told.get(UNREACHABLE):
             raise Unavailable(
                 "Keystone does not answer, so the token cannot be checked. Try again in a moment.",

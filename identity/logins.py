@@ -161,12 +161,16 @@ def who(auth: dict[str, Any]) -> str:
     identity = auth["identity"]
     match identity["methods"][0]:
         case "password":
-            named = identity["password"]["user"]
-            return str(named.get("id") or f"name {named['name']}")
+            return _user_of(identity["password"]["user"])
         case "application_credential":
             named = identity["application_credential"]
-            return f"credential {named.get('id') or (named['name'], sorted(named['user'].items()))}"
+            return f"credential {named.get('id') or (named['name'], _user_of(named['user']))}"
     return ""
+
+
+def _user_of(named: dict[str, Any]) -> str:
+    """Return by what the user is looked up, and nothing else that is said: or each guess could say something new."""
+    return str(named.get("id") or f"name {named['name']}")
 
 
 def _by_password(given: dict[str, Any]) -> User:

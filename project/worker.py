@@ -2,7 +2,8 @@
 
 As gunicorn has it, a thread reads a request as slowly as the client sends it, and a dozen clients that never end theirs
 are an outage. Here the process's own loop collects the bytes, of all connections at once, and knows no patience beyond
-ARRIVAL. What is too long to be taken, or of no known length, is passed on as it is: it is refused without being read.
+ARRIVAL. What is too long to be taken, or of no known length, is passed on as it is, and no thread ever waits for the
+rest of it: its connection ends there, for reading at once and for good with the answer.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import re
+import socket
 import time
+from collections import deque
 from functools import partial
 from selectors import EVENT_READ
 from typing import Any, Final
@@ -20,11 +23,16 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 ARRIVAL: Final = 10.0  # seconds, from a connection's beginning or a request's first byte to its last
 HEAD: Final = 64 * 1024  # bytes of a request's line and headers
 BODY: Final = 1024 * 1024  # as the setting API_BODY_BYTES
-ALL: Final = 64 * 1024 * 1024  # bytes of unfinished requests, in a process
+ALL: Final = (
+    64 * 1024 * 1024
+)  # bytes of requests that are not answered, in a process; short ones are beside it
+LINGER: Final = 2.0  # seconds that a client has to take the end of its last answer and close
+FULL: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 RECEIVE: Final = 64 * 1024
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,10})[ \t]*\r\n", re.IGNORECASE)
 _UNKNOWN = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
+_BODY = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
 _WAITS = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
 _GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -37,6 +45,9 @@ class Connection(TConn):  # type: ignore[misc]
         super().__init__(*arguments)
         self.arrived = bytearray()
         self.wanted: int | None = None  # bytes in all, as soon as the head is there
+        self.is_cut = False  # there is a body, which is not collected
+        self.waits = False  # in the loop, for a request
+        self.held = 0  # bytes, of those that the process counts
 
     def is_whole(self) -> bool:
         """Tell whether the request can be passed on."""
@@ -46,9 +57,11 @@ class Connection(TConn):  # type: ignore[misc]
                 return False
             head = bytes(self.arrived[: end + 4])
             given = _LENGTH.search(head)
-            length = int(given[1]) if given and not _UNKNOWN.search(head) else 0
-            self.wanted = len(head) + (length if length <= BODY else 0)
-            if _WAITS.search(head) and length <= BODY:
+            is_known = given is not None and not _UNKNOWN.search(head)
+            length = int(given[1]) if given is not None and is_known else 0
+            self.is_cut = length > BODY or (not is_known and bool(_BODY.search(head)))
+            self.wanted = len(head) + (0 if self.is_cut else length)
+            if _WAITS.search(head) and not self.is_cut:
                 self.sock.send(_GO_ON)
         return len(self.arrived) >= self.wanted
 
@@ -61,10 +74,16 @@ class Connection(TConn):  # type: ignore[misc]
 class Worker(ThreadWorker):  # type: ignore[misc]
     """One process of the API. All but `handle` runs in its loop, and nothing there waits."""
 
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.held = 0  # bytes that have arrived of requests that are not answered
+        self.leaving: deque[Connection] = (
+            deque()
+        )  # answered for the last time, first those that are so for longest
+
     def init_process(self) -> None:
         """Begin; connections that are kept may be half of all, so that there is room for new ones."""
         self.max_keepalived = self.worker_connections // 2
-        self.held = 0  # bytes that have arrived of unfinished requests
         super().init_process()
 
     def accept(self, listener: Any) -> None:
@@ -72,7 +91,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         try:
             client, address = listener.accept()
         except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK):
+            if error.errno in FULL and self.pending_conns:
+                self._drop(self.pending_conns[0])
+            if error.errno in FULL or error.errno in (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK):
                 return
             raise
         if len(self.pending_conns) >= self.worker_connections // 4:
@@ -89,54 +110,114 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def on_pending_socket_readable(self, conn: Connection, client: Any) -> None:
         """Collect what there is, and pass the request on when it is whole."""
+        if not conn.waits:  # given up since the loop was told of this, for one that came at the same moment
+            return
         try:
             received = client.recv(RECEIVE)
         except BlockingIOError:
             return
         except OSError:
             received = b""
+        if received:
+            self._collect(conn, received)
+        else:
+            self._drop(conn)
+
+    def _collect(self, conn: Connection, received: bytes) -> None:
         conn.arrived += received
+        conn.held += len(received)
         self.held += len(received)
         try:
-            whole = bool(received) and conn.is_whole()
+            whole = conn.is_whole()
         except OSError:  # it was to be told to go on, and has gone
-            received = b""
-        if received and whole:
+            self._drop(conn)
+            return
+        if self.held > ALL and conn.held > RECEIVE:
+            self._drop(conn)
+        elif whole:
             self._stop_waiting(conn)
             conn.data_ready = True
             self.enqueue_req(conn)
-        elif received and conn.wanted is None and len(conn.arrived) > HEAD:
+        elif conn.wanted is None and len(conn.arrived) > HEAD:
             self._drop(conn, _TOO_LONG)
-        elif not received or self.held > ALL:
-            self._drop(conn)
 
     def handle(self, conn: Connection) -> Any:
-        """Give a thread's request to the parser, which finds all of it there."""
+        """Give a thread's request to the parser, which finds all of it there, or the end."""
+        if conn.is_cut:
+            with contextlib.suppress(OSError):
+                conn.sock.shutdown(socket.SHUT_RD)
         if conn.arrived:
             conn.init()
             conn.parser.unreader.unread(conn.take())
         return super().handle(conn)
 
+    def handle_request(self, req: Any, conn: Connection) -> Any:
+        """Answer. After a body that was not collected nobody knows where the next request begins."""
+        if conn.is_cut:
+            req.force_close()
+        return super().handle_request(req, conn)
+
     def finish_request(self, conn: Connection, fs: Any) -> None:
-        """Keep the connection or close it; what has arrived of a next request waits for the rest of it."""
+        """Keep the connection or part with it; what has arrived of a next request waits for the rest of it."""
+        self._release(conn)
         kept = conn.parser is not None and not fs.cancelled() and fs.exception() is None and fs.result()
-        next_one = conn.parser.unreader.take_buffered() if kept else b""
+        if not kept:
+            self._part(conn)
+            return
+        next_one = conn.parser.unreader.take_buffered()
         super().finish_request(conn, fs)
         if next_one and conn in self.keepalived_conns:
             self.poller.unregister(conn.sock)
             self.keepalived_conns.remove(conn)
-            conn.arrived += next_one
-            self.held += len(next_one)
             self._wait(conn)
-            if conn.is_whole():
-                self._stop_waiting(conn)
-                self.enqueue_req(conn)
+            self._collect(conn, next_one)
+
+    def _part(self, conn: Connection) -> None:
+        """Close a connection whose client may still send: closed at once, it could lose the end of its answer.
+
+        gunicorn waits for that here, in the loop, and all other clients with it.
+        """
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close(conn)
+            return
+        if len(self.leaving) >= self.worker_connections // 4:
+            self._let_go(self.leaving[0])
+        conn.timeout = time.monotonic() + LINGER
+        self.leaving.append(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(self._on_leaving_socket_readable, conn))
+
+    def _on_leaving_socket_readable(self, conn: Connection, client: Any) -> None:
+        if conn not in self.leaving:
+            return
+        try:
+            received = client.recv(RECEIVE)
+        except BlockingIOError:
+            return
+        except OSError:
+            received = b""
+        conn.held += len(received)  # of no account any more but here
+        if not received or conn.held > BODY:
+            self._let_go(conn)
+
+    def _let_go(self, conn: Connection) -> None:
+        self.leaving.remove(conn)
+        self.poller.unregister(conn.sock)
+        self._close(conn)
+
+    def _close(self, conn: Connection) -> None:
+        self.nr_conns -= 1
+        conn.close()
 
     def murder_pending(self) -> None:
         """Close the connections whose request has not arrived in time."""
         now = time.monotonic()
         while self.pending_conns and self.pending_conns[0].timeout <= now:
             self._drop(self.pending_conns[0])
+        while self.leaving and self.leaving[0].timeout <= now:
+            self._let_go(self.leaving[0])
 
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)
@@ -146,17 +227,22 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _wait(self, conn: Connection) -> None:
         conn.sock.setblocking(False)
         conn.timeout = time.monotonic() + ARRIVAL
+        conn.waits = True
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def _stop_waiting(self, conn: Connection) -> None:
+        conn.waits = False
         self.poller.unregister(conn.sock)
         self.pending_conns.remove(conn)
-        self.held -= len(conn.arrived)
+
+    def _release(self, conn: Connection) -> None:
+        self.held -= conn.held
+        conn.held = 0
 
     def _drop(self, conn: Connection, word: bytes = b"") -> None:
         self._stop_waiting(conn)
-        self.nr_conns -= 1
+        self._release(conn)
         with contextlib.suppress(OSError):
             conn.sock.send(word)
-        conn.close()
+        self._close(conn)

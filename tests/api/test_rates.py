@@ -103,3 +103,7 @@ class NetworkTests(SimpleTestCase):
         self.assertNotEqual(network_of("2001:db8::1"), network_of("2001:db8:0:1::1"))
         self.assertNotEqual(network_of("192.0.2.1"), network_of("192.0.2.2"))
         self.assertEqual(network_of(""), "")
+
+    def test_an_ipv4_address_is_itself_where_a_socket_serves_both_protocols(self):
+        self.assertEqual(network_of("::ffff:192.0.2.1"), network_of("192.0.2.1"))
+        self.assertNotEqual(network_of("::ffff:192.0.2.1"), network_of("::ffff:198.51.100.1"))

@@ -164,6 +164,16 @@ class GuessTests(ThrottleCase):
             said = [self.login(by_credential(secret="wrong", **given)).status_code for _ in range(4)]
             self.assertEqual(said, [401, 401, 401, 429])
 
+    @rate(3, "guess")
+    def test_what_else_is_said_of_the_user_makes_no_new_one(self):
+        said = []
+        for number in range(4):
+            domain = {"id": "default", "name": f"n{number}"}
+            users = ({"id": self.bob.pk, "name": f"n{number}"}, {"name": "bob", "domain": domain})
+            tried = [self.login(by_credential(secret="wrong", name="x", user=user)) for user in users]
+            said += [answer.status_code for answer in tried]
+        self.assertEqual(said, [401] * 6 + [429] * 2)
+
     @rate(1, "guess")
     def test_a_token_cannot_be_guessed_at(self):
         self.assertEqual([self.login(by_token("x")).status_code for _ in range(3)], [401] * 3)

@@ -9,8 +9,9 @@ from unittest.mock import patch
 from django.db import OperationalError, connection
 from django.db.models.functions import Now
 
+from api.problems import Conflict
 from bays import actions, delegations
-from bays.lending import lent_for_new
+from bays.lending import give_back, lent_for_new
 from bays.models import Bay, Quota
 from bays.states import Status
 from sync.models import Stray
@@ -39,6 +40,23 @@ class Lending(OwnersCase):
         self.assertEqual((first.status_code, second.json()), (202, first.json()))
         bay = Bay.objects.get()
         self.assertEqual(self.trusts(), [self.trust_of(bay)])
+
+    def test_a_key_that_is_forgotten_at_this_moment_makes_no_bay_without_a_trust(self):
+        with patch("api.idempotency.is_known", return_value=True):  # it was, a moment ago
+            self.error(self.ask("POST", "/clusters", self.wish(), **KEY), 409)
+        self.assertFalse(Bay.objects.exists())
+        self.assertEqual(self.trusts(), [])
+
+    def test_what_was_lent_for_a_bay_is_not_written_to_another_that_has_its_name_by_now(self):
+        self.ask("POST", "/clusters", self.wish())
+        bay = Bay.objects.get()
+        kept = bytes(bay.delegation or b"")
+        other = lent_for_new(self.caller(), self.token())
+        with self.assertRaises(Conflict):
+            actions.delete(other, "", bay)
+        give_back(other)
+        bay.refresh_from_db()
+        self.assertEqual(bytes(bay.delegation or b""), kept)
 
     def test_twins_under_one_key_leave_one_trust(self):
         """Both find the key unused, both are lent to; one of them carries the request out."""

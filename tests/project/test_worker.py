@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import selectors
 import socket
+from unittest import TestCase
 
 from django.conf import settings
+from gunicorn.config import Config
 
 from project import worker
 from tests.project.apis import ApiCase
@@ -64,6 +68,29 @@ class SlowTests(ApiCase):
             head = b"POST /volume/v3/volumes HTTP/1.1\r\nHost: localhost\r\n" + more + b"\r\n\r\n"
             self.assertEqual(answer(self.opened(self.port, head, b"5\r\nhello\r\n")), status)
 
+    def test_no_thread_waits_for_the_rest_of_a_body_that_is_not_collected(self) -> None:
+        """Whether it is refused unread or Django begins to read it, and whichever path it is for."""
+        for path, more in (
+            ("/volume/v3/volumes", b"Transfer-Encoding: chunked"),
+            ("/identity/v3/auth/tokens", b"Content-Length: 00000000010"),
+            ("/healthz", b"Transfer-Encoding: chunked"),
+            ("/admin/login/", b"Transfer-Encoding: chunked"),
+            ("/admin/login/", b"Content-Length: 2000000"),
+        ):
+            lines = (b"POST %b HTTP/1.1" % path.encode(), b"Host: localhost", more, b"", b"5\r\nhello\r\n")
+            with self.subTest(path, more=more):
+                for kind in (b"application/json", b"application/x-www-form-urlencoded"):
+                    for _ in range(3):
+                        self.opened(
+                            self.port, b"\r\n".join([*lines[:2], b"Content-Type: " + kind, *lines[2:]])
+                        )
+                self.answers()
+
+    def test_who_stays_when_all_was_answered_holds_up_nobody(self) -> None:
+        for _ in range(30):
+            self.opened(self.port, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        self.answers()
+
     def test_the_longest_wait_is_not_an_honest_ones(self) -> None:
         """More connections than may wait: those that came first are given up, and whoever comes is answered."""
         for _ in range(300):
@@ -78,6 +105,34 @@ class SlowTests(ApiCase):
         except OSError:
             return  # it is closed
         self.assertEqual(made.recv(12), b"HTTP/1.1 431")
+
+
+class LoopTests(TestCase):
+    """What the loop is told of several connections at the same moment."""
+
+    def test_one_that_is_given_up_for_another_may_just_have_said_something(self) -> None:
+        config = Config()
+        config.set("worker_connections", 4)
+        tried = worker.Worker(0, os.getpid(), [], None, 30, config, None)
+        self.addCleanup(tried.tmp.close)
+        tried.poller = selectors.DefaultSelector()
+        self.addCleanup(tried.poller.close)
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        listener.setblocking(False)
+        tried.poller.register(listener, selectors.EVENT_READ, tried.accept)
+        first = socket.create_connection(listener.getsockname())
+        self.addCleanup(first.close)
+        tried.wait_for_and_dispatch_events(10)
+        then = socket.create_connection(listener.getsockname())
+        self.addCleanup(then.close)
+        first.sendall(b"G")
+        tried.wait_for_and_dispatch_events(10)
+        self.assertEqual((len(tried.pending_conns), tried.nr_conns, tried.held), (1, 1, 0))
+        with self.assertRaises(ConnectionResetError):
+            first.recv(1)
+        for conn in tried.pending_conns:
+            conn.close()
 
 
 class OddTests(ApiCase):

@@ -6,8 +6,13 @@ import json
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 
+from keystonemiddleware.auth_token._identity import IdentityServer
+
+from api import rates
 from api.problems import Unauthorized
 from tests.identity.real.base import BAYS, SERVICES, VOLUMES, Part
+
+_verify = IdentityServer.verify_token
 
 
 class Refused(Part):
@@ -32,6 +37,24 @@ class Refused(Part):
                     answer = self.ask(path, text)
                     self.assertEqual(answer.status_int, 401, answer.text)
         self.assertEqual(self.status(VOLUMES, good), 200)
+
+    def test_who_floods_us_with_what_is_no_token_does_not_flood_keystone(self):
+        self.enterContext(self.settings(RATES={"address": (0.001, 5)}))
+        rates.ADDRESSES.forget()
+        self.addCleanup(rates.ADDRESSES.forget)
+        good, other = self.token("demo"), self.token("demo")
+        self.assertEqual(self.status(VOLUMES, good), 200)
+        with mock.patch.object(IdentityServer, "verify_token", autospec=True, side_effect=_verify) as asked:
+            found = [self.status(VOLUMES, f"none-{number}") for number in range(12)]
+            self.assertEqual(found, [401] * 5 + [429] * 7)
+            self.assertEqual(asked.call_count, 5)
+            self.assertEqual(self.status(VOLUMES, good), 200, "who is known is not held up")
+            self.assertEqual(self.status(VOLUMES, good, X_Service_Token="x"), 429)
+            self.assertEqual(asked.call_count, 5)
+            rates.ADDRESSES.forget()
+            self.assertEqual(self.ask(VOLUMES, "y", "POST", Transfer_Encoding="chunked").status_int, 411)
+            self.assertEqual(asked.call_count, 5, "nor for what is refused unread")
+        self.assertEqual(self.status(VOLUMES, other), 200)
 
     def test_a_refusal_says_where_to_log_in(self):
         for text in ("", "x"):

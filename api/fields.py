@@ -15,6 +15,11 @@ MAX_LABELS: Final = 256
 MAX_LABEL: Final = 4096
 TRUE: Final = frozenset({"true", "t", "yes", "y", "on", "1"})
 FALSE: Final = frozenset({"false", "f", "no", "n", "off", "0"})
+_WORDS: Final = (
+    "^("
+    + "|".join("".join(f"[{c.upper()}{c}]" if c.isalpha() else c for c in w) for w in sorted(TRUE | FALSE))
+    + ")$"
+)
 
 
 class Integer(serializers.IntegerField):
@@ -36,21 +41,29 @@ class Integer(serializers.IntegerField):
 
 
 class Boolean(serializers.BooleanField):
-    """true or false, or OpenStack's words for it in any case (clients send `"True"`; users type `public=1`)."""
+    """true or false, or OpenStack's words for it in any case (clients send `"True"`; users type `public=yes`)."""
 
-    schema = {
-        "anyOf": [
-            {"type": "boolean"},
-            {"type": "string", "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$"},
-        ]
-    }
+    numbers = False
+    """Whether 0 and 1 are taken as well."""
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        taken: list[dict[str, Any]] = [{"type": "boolean"}, {"type": "string", "pattern": _WORDS}]
+        return {"anyOf": [*taken, *([{"enum": [0, 1]}] if self.numbers else [])]}
 
     def to_internal_value(self, data: Any) -> bool:
         """Return the truth value."""
-        word = str(data).lower() if isinstance(data, str | int) else ""
+        taken = str | int if self.numbers else str | bool
+        word = str(data).lower() if isinstance(data, taken) else ""
         if word not in TRUE | FALSE:
             self.fail("invalid", input=str(data)[:64])
         return word in TRUE
+
+
+class Truth(Boolean):
+    """The same, or the numbers 0 and 1: as Magnum takes it."""
+
+    numbers = True
 
 
 class Text(serializers.CharField):

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from api.fields import Boolean, Integer, Labels, Reference, StrictSerializer, Text
+from api.fields import Integer, Labels, Reference, StrictSerializer, Text, Truth
 from api.openapi.schemas import BOOLEAN, ID, INTEGER, LINKS, TEXT, Named, array, extended, maybe, obj
 from bays.documents import COUNT, DIFFERENCES, LABELS, STATUS, TIMES, WORD
 from bays.groups import Group
@@ -25,7 +25,7 @@ class NodeGroupInput(StrictSerializer):
     image_id = Reference()
     docker_volume_size = Integer(min_value=1, max_value=2**31 - 1, required=False, allow_null=True)
     labels = Labels(required=False, allow_null=True)
-    merge_labels = Boolean(required=False)
+    merge_labels = Truth(required=False)
 
     def validate_name(self, value: str) -> str:
         """A name is a line of text: it is shown, and addressed in a path."""

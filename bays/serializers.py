@@ -12,7 +12,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from api.fields import Boolean, Integer, Labels, Reference, StrictSerializer, Text
+from api.fields import Integer, Labels, Reference, StrictSerializer, Text, Truth
 from bays.models import Bay, BayModel
 from bays.nodegroups import DEFAULT_MASTER, DEFAULT_WORKER
 from bays.reasons import understood
@@ -56,14 +56,14 @@ class BayInput(StrictSerializer):
     master_count = Integer(min_value=1, max_value=MAX_NODES, required=False)
     docker_volume_size = Integer(min_value=1, max_value=2**31 - 1, required=False, allow_null=True)
     labels = Labels(required=False, allow_null=True)
-    merge_labels = Boolean(required=False)
+    merge_labels = Truth(required=False)
     flavor_id = Reference()
     master_flavor_id = Reference()
     discovery_url = Reference(max_length=1024)
     fixed_network = Reference()
     fixed_subnet = Reference()
-    floating_ip_enabled = Boolean(required=False, allow_null=True)
-    master_lb_enabled = Boolean(required=False, allow_null=True)
+    floating_ip_enabled = Truth(required=False, allow_null=True)
+    master_lb_enabled = Truth(required=False, allow_null=True)
 
     def __init__(self, dialect: Dialect, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -159,12 +159,12 @@ class BayModelInput(StrictSerializer):
     labels = Labels(required=False, allow_null=True)
     tags = Reference()
     driver = Reference()
-    registry_enabled = Boolean(required=False)
-    tls_disabled = Boolean(required=False)
-    public = Boolean(required=False)
-    hidden = Boolean(required=False)
-    floating_ip_enabled = Boolean(required=False)
-    master_lb_enabled = Boolean(required=False)
+    registry_enabled = Truth(required=False)
+    tls_disabled = Truth(required=False)
+    public = Truth(required=False)
+    hidden = Truth(required=False)
+    floating_ip_enabled = Truth(required=False)
+    master_lb_enabled = Truth(required=False)
 
     def validate_name(self, value: str | None) -> str | None:
         """A new baymodel without a name is given one; one that has a name keeps it."""

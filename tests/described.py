@@ -65,7 +65,8 @@ class Checking:
             request.GET = Asked(request.GET.urlencode(), asked)  # type: ignore[assignment] # never changed
         except SuspiciousOperation:
             return self.get_response(request)
-        body = request.body if int(request.META.get("CONTENT_LENGTH") or 0) < MOST else b""
+        length = str(request.META.get("CONTENT_LENGTH") or 0)
+        body = request.body if length.isdecimal() and int(length) < MOST else b""
         with _noting() as used:
             response = self.get_response(request)
         if response.streaming or response.status_code in (

@@ -35,7 +35,7 @@ RAISED = {
 class Thing(fields.StrictSerializer):
     name = fields.Text(max_length=10)
     count = fields.Integer(min_value=0, max_value=5, required=False)
-    public = fields.Boolean(required=False)
+    public = fields.Truth(required=False)
     labels = fields.Labels(required=False)
     keypair = fields.Reference()
     uuid = fields.Text(read_only=True)

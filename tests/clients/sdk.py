@@ -121,7 +121,7 @@ class Sdk(Part):
         headers = {
             "X-Auth-Token": str(self.cloud().session.get_token()),
             "Content-Type": "application/json",
-            "Idempotency-Key": "nightly-42",
+            "Idempotency-Key": "lost-42",
             "OpenStack-API-Version": "volume 3.71",
         }
         body = {"volume": {"name": "nightly", "size": 1}}
@@ -144,5 +144,5 @@ class Sdk(Part):
         (volume,) = self.storage().volumes()
         self.assertEqual((volume.id, volume.status), (answer["id"], "available"))
         self.assertEqual(ask({"volume": {"name": "nightly", "size": 2}}).status_code, 422)
-        headers["Idempotency-Key"] = "nightly-43"
+        headers["Idempotency-Key"] = "lost-43"
         self.assertNotEqual(ask(body).json()["volume"]["id"], volume.id)

@@ -85,16 +85,7 @@ def rotate(by: Caller, request_id: str, bay: Bay, *, expected: Expected = ANY) -
 
 def reseal() -> tuple[int, list[str]]:
     """Seal every key under the first of CERTIFICATE_KEYS; return how many were not, and whose are unreadable."""
-    done, unreadable = 0, []
-    for pk, sealed in Authority.objects.values_list("pk", "sealed_key").iterator():
-        try:
-            anew = sealing.resealed(bytes(sealed))
-        except Unreadable:
-            unreadable.append(str(pk))
-            continue
-        if anew is not None:  # unless it was replaced meanwhile, and so sealed anew
-            done += Authority.objects.filter(pk=pk, sealed_key=sealed).update(sealed_key=anew)
-    return done, unreadable
+    return sealing.reseal(Authority.objects.all(), "sealed_key")
 
 
 def _insert(bay: Bay) -> None:

@@ -85,17 +85,7 @@ def give_back(bay: Bay) -> None:
 
 def reseal() -> tuple[int, list[str]]:
     """Seal every delegation under the first of CERTIFICATE_KEYS; return how many were not, and whose are unreadable."""
-    done, unreadable = 0, []
-    kept = Bay.objects.filter(delegation__isnull=False).values_list("pk", "delegation")
-    for pk, blob in kept.iterator():
-        try:
-            anew = sealing.resealed(bytes(blob or b""))
-        except Unreadable:
-            unreadable.append(str(pk))
-            continue
-        if anew is not None:  # unless it was replaced meanwhile, and so sealed anew
-            done += Bay.objects.filter(pk=pk, delegation=blob).update(delegation=anew)
-    return done, unreadable
+    return sealing.reseal(Bay.objects.filter(delegation__isnull=False), "delegation")
 
 
 def mark(bay_id: uuid.UUID) -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 _PURPOSE: Final = b"roadstead bays.sealing"  # the same secret gives another key elsewhere
@@ -49,6 +50,23 @@ def resealed(sealed: bytes) -> bytes | None:
     except InvalidToken:
         return seal(unseal(sealed))
     return None
+
+
+def reseal(rows: QuerySet[Any], column: str) -> tuple[int, list[str]]:
+    """Seal a column of these rows under the first of CERTIFICATE_KEYS; return how many were not, and the unreadable.
+
+    What is replaced meanwhile is sealed anew by that, and stays as it is.
+    """
+    done, unreadable = 0, []
+    for pk, sealed in rows.values_list("pk", column).iterator():
+        try:
+            anew = resealed(bytes(sealed))
+        except Unreadable:
+            unreadable.append(str(pk))
+            continue
+        if anew is not None:
+            done += rows.filter(pk=pk, **{column: sealed}).update(**{column: anew})
+    return done, unreadable
 
 
 def signature(text: str) -> str:

@@ -112,12 +112,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Collect what there is, and pass the request on when it is whole."""
         if not conn.waits:  # given up since the loop was told of this, for one that came at the same moment
             return
-        try:
-            received = client.recv(RECEIVE)
-        except BlockingIOError:
+        received = _received(client)
+        if received is None:
             return
-        except OSError:
-            received = b""
         if received:
             self._collect(conn, received)
         else:
@@ -192,12 +189,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _on_leaving_socket_readable(self, conn: Connection, client: Any) -> None:
         if conn not in self.leaving:
             return
-        try:
-            received = client.recv(RECEIVE)
-        except BlockingIOError:
+        received = _received(client)
+        if received is None:
             return
-        except OSError:
-            received = b""
         conn.held += len(received)  # of no account any more but here
         if not received or conn.held > BODY:
             self._let_go(conn)
@@ -246,3 +240,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         with contextlib.suppress(OSError):
             conn.sock.send(word)
         self._close(conn)
+
+
+def _received(client: Any) -> bytes | None:
+    """Return what has arrived, nothing at the end; None if there is nothing yet."""
+    try:
+        return bytes(client.recv(RECEIVE))
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""

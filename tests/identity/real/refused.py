@@ -10,7 +10,7 @@ from keystonemiddleware.auth_token._identity import IdentityServer
 
 from api import rates
 from api.problems import Unauthorized
-from deploy.cloud import password
+from deploy.access import password
 from tests.identity.real.base import BAYS, SERVICES, VOLUMES, Part
 
 _verify = IdentityServer.verify_token

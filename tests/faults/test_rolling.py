@@ -52,6 +52,7 @@ class RollingRestartTests(FaultTestCase):
         users = {"volume": create_volume, "volumes": list_volumes, "clusters": list_clusters}
         with Balancer([node.port for node in self.nodes]) as balancer:
             self.await_(lambda: len(balancer.healthy) == 3, "all nodes are well")
+            self.await_(Pool.objects.open().exists, "the back-end reports")
             bays = Traffic(
                 [balancer.url], headers, {"cluster": partial(create_cluster, self.model)}, clients=1, pause=1
             )

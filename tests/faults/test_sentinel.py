@@ -66,6 +66,7 @@ class SentinelTests(NodesTestCase):
         headers = log_in(self.nodes[0].url, "demo", PASSWORD)
         urls = [node.url for node in self.nodes]
         self.await_(self.broker.is_whole, "the sentinels know each other and the replica")
+        self.await_(Pool.objects.open().exists, "the back-end reports")
         with Traffic(urls, headers, {"create": create_volume}, clients=2, pause=0.3) as traffic:
             self.await_made(traffic, time.monotonic())
 

@@ -127,6 +127,13 @@ class CreateTests(VolumesCase):
             self.assertIn("could not be found", self.create(404, size=1, volume_type=kind))
         self.assertIn("none offers its type, zone", self.create(400, size=1, availability_zone="mars"))
 
+    def test_before_any_pool_is_told_of_it_is_to_be_asked_again(self):
+        Pool.objects.all().delete()
+        for _ in range(2):
+            self.assertIn("none has reported yet", self.create(503, size=1))
+        make.pool()
+        self.create(size=1)
+
     @override_settings(
         VOLUME_QUOTAS={"volumes": 1, "gigabytes": 5, "snapshots": 1, "per_volume_gigabytes": -1}
     )

@@ -38,7 +38,10 @@ class Wanted:
 
 
 class NoPlace(Exception):
-    """No pool takes the volume. `full` says that the only thing missing is room; `down`, that it may come back."""
+    """No pool takes the volume. `full` says that the only thing missing is room; `down`, that one may come (back).
+
+    Where there is no pool at all, none has been told of yet: a node that has just started tells of its own in a moment.
+    """
 
     def __init__(self, reasons: Mapping[str, str], *, full: bool, down: bool) -> None:
         told = (
@@ -46,19 +49,20 @@ class NoPlace(Exception):
         )
         super().__init__(f"No valid back-end was found. {told}.")
         self.full = full
-        self.down = down
+        self.unknown = not reasons
+        self.down = down or self.unknown
 
     @property
     def in_short(self) -> str:
         """What a user may be told: which pools there are and what operators say of them is for operators."""
         if self.full:
             why = "none has room for it"
+        elif self.unknown:
+            why = "none has reported yet"
+        elif self.down:
+            why = "those that could hold it take no volumes now"
         else:
-            why = (
-                "those that could hold it take no volumes now"
-                if self.down
-                else "none offers its type, zone and hints"
-            )
+            why = "none offers its type, zone and hints"
         return f"No valid back-end was found: {why}."
 
 
@@ -106,7 +110,7 @@ def _pools() -> list[Pool]:
     until, pools = _lately
     if time.monotonic() >= until:
         pools = list(Pool.objects.annotate(age=Now() - F("reported_at")))
-        if all(pool.reported_at for pool in pools):  # one that has just come is open as soon as it reports
+        if pools and all(pool.reported_at for pool in pools):  # a new one is open as soon as it reports
             _lately = (time.monotonic() + settings.CATALOG_CACHE, pools)
     return pools
 

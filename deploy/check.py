@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 
 from deploy import access
 from deploy.interrupts import interruptible
-from deploy.named import unnamed
+from deploy.named import EVERYTHING, unnamed
 from deploy.progress import WIDTH
 from deploy.rabbitmq_programs import programs
-from deploy.servers import servers
+from deploy.servers import Servers, servers
 from deploy.spin import require_spin
 from deploy.state import DEFAULT, ROOT, StartError, State
 from deploy.supervise import tethered
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 BIN = Path(sys.executable).parent
 MANAGE = (sys.executable, str(ROOT / "manage.py"))
-NODES_LANE = "nodes"
-NODES = {"faults"}  # packages whose tests mostly wait for whole nodes
+REST = "rest"
+TEST_HEAT = "ROADSTEAD_TEST_HEAT"
 SHOWN = 80  # lines of a failed check's output
 
 CHAOS = (sys.executable, "-m", "chaos", "--short")
@@ -67,6 +67,24 @@ PROOFS = (
 )
 
 
+@dataclass(frozen=True)
+class Lane:
+    """Packages of tests that mostly wait for other programs and run beside all others, on servers of their own.
+
+    Otherwise a long transaction of one lane would delay the events of another, its bells would find no row, and who
+    looks for stray stacks would find those of another.
+    """
+
+    packages: frozenset[str]
+    own: frozenset[str]
+
+
+LANES = {
+    "nodes": Lane(frozenset({"faults"}), frozenset({"postgres"})),  # its tests start the other servers
+    "clients": Lane(frozenset({"backends", "chaos", "clients", "fuzz", "owners"}), EVERYTHING),
+}
+
+
 @dataclass
 class Counts:
     """How many checks and tests ended how."""
@@ -90,12 +108,13 @@ def main(labels: Sequence[str]) -> int:
     counts, state = Counts(), State(DEFAULT / "test")
     with interruptible():
         try:
-            with state.lock("make test"), servers(state) as running, _apart(labels) as databases:
+            with state.lock("make test"), servers(state) as running, _apart(labels) as apart:
                 env = _environment(state, running.env)
                 for label, command in () if labels else CHECKS:
                     _check(label, command, env, counts)
-                running.await_heat()
-                tested = _tests(state, labels, env, databases)
+                for each in (running, *apart.values()):
+                    each.await_heat()
+                tested = _tests(state, labels, env, apart)
                 for proof in () if labels else PROOFS:
                     _prove(proof, state, env, counts)
         except StartError as error:
@@ -113,13 +132,16 @@ def main(labels: Sequence[str]) -> int:
 
 
 def _environment(state: State, started: Mapping[str, str | None]) -> dict[str, str]:
-    variables = {key: value for key, value in started.items() if value is not None}
-    variables["SECRET_KEY"] = state.secret("django", 32)
-    access.write_env(state, variables)
+    variables = _told(started) | {"SECRET_KEY": state.secret("django", 32)}
+    access.write_env(state, {name: value for name, value in variables.items() if name != TEST_HEAT})
     env = {key: value for key, value in os.environ.items() if key not in started} | variables
-    if "OS_ENDPOINT" in variables:
-        env["ROADSTEAD_TEST_HEAT"] = variables["OS_ENDPOINT"]
     return env | {"ROADSTEAD_ENV_FILE": str(state.path / "env")}
+
+
+def _told(started: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the variables that tell tests of the servers that were started."""
+    told = {key: value for key, value in started.items() if value is not None}
+    return told | ({TEST_HEAT: told["OS_ENDPOINT"]} if "OS_ENDPOINT" in told else {})
 
 
 def _check(label: str, command: Sequence[str], env: Mapping[str, str], counts: Counts) -> None:
@@ -154,25 +176,26 @@ def _prove(proof: Proof, state: State, env: Mapping[str, str], counts: Counts) -
 
 
 @contextmanager
-def _apart(labels: Sequence[str]) -> Iterator[Mapping[str, str]]:
-    """Yield where a lane has a PostgreSQL of its own: a long transaction of the other would delay its events."""
-    if labels or "postgres" not in unnamed():
-        yield {}
-        return
-    with servers(State(DEFAULT / "test" / NODES_LANE), ["postgres"], own=["postgres"]) as running:
-        yield {NODES_LANE: str(running.env["DATABASE_URL"])}
+def _apart(labels: Sequence[str]) -> Iterator[Mapping[str, Servers]]:
+    """Yield the servers that each lane has for itself; none where the environment names those that are to be used."""
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(servers(State(DEFAULT / "test" / name), own, own=own))
+            for name, lane in LANES.items()
+            if (own := lane.own & unnamed()) and not labels
+        }
 
 
 def _tests(
-    state: State, labels: Sequence[str], env: Mapping[str, str], databases: Mapping[str, str]
+    state: State, labels: Sequence[str], env: Mapping[str, str], apart: Mapping[str, Servers]
 ) -> Counts:
-    """Run Django's tests in lanes side by side, each with a database of its own; return their counts together."""
+    """Run Django's tests in lanes side by side, each on its own servers; return their counts together."""
     lanes = {"": list(labels)} if labels else _lanes()
     tested = Counts()
 
     def lane(name: str) -> Counts:
-        own = {"DATABASE_URL": databases[name]} if name in databases else {}
-        return _lane(state, name, lanes[name], {**env, **own})
+        told = _told(apart[name].env) if name in apart else {}
+        return _lane(state, name, lanes[name], {**env, **told})
 
     with ThreadPoolExecutor(len(lanes)) as pool:
         for each in pool.map(lane, lanes):
@@ -181,12 +204,13 @@ def _tests(
 
 
 def _lanes() -> dict[str, list[str]]:
-    """Return the packages of tests by lane: those that mostly wait for whole nodes, and all others."""
+    """Return the packages of tests by lane."""
     packages = sorted(path.parent.name for path in (ROOT / "tests").glob("*/__init__.py"))
-    return {
-        NODES_LANE: [f"tests.{name}" for name in packages if name in NODES],
-        "rest": [f"tests.{name}" for name in packages if name not in NODES],
-    }
+    lane_of = {package: name for name, lane in LANES.items() for package in lane.packages}
+    lanes: dict[str, list[str]] = {name: [] for name in (*LANES, REST)}
+    for package in packages:
+        lanes[lane_of.get(package, REST)].append(f"tests.{package}")
+    return lanes
 
 
 def _lane(state: State, name: str, labels: Sequence[str], env: Mapping[str, str]) -> Counts:

@@ -23,6 +23,7 @@ keepalive = 30
 # Objects, then rounds: a request makes some thousand, nearly all of which go by themselves.
 GARBAGE = (20_000, 20, 50)
 control_socket_disable = True  # it would write to the home directory
+sendfile = False  # the kernel would wait for the client, and a thread with it
 accesslog = None
 loglevel = "warning"
 preload_app = False

@@ -1,9 +1,11 @@
-"""gunicorn's threads, which are given a request only when all of it has arrived: a slow client takes none of them.
+"""gunicorn's threads, which have a request only from when all of it has arrived until it is answered, taken or not.
 
-As gunicorn has it, a thread reads a request as slowly as the client sends it, and a dozen clients that never end theirs
-are an outage. Here the process's own loop collects the bytes, of all connections at once, and knows no patience beyond
-ARRIVAL. What is too long to be taken, or of no known length, is passed on as it is, and no thread ever waits for the
-rest of it: its connection ends there, for reading at once and for good with the answer.
+As gunicorn has it, a thread reads a request as slowly as the client sends it and answers as slowly as the client takes
+that, and a dozen clients that never end are an outage. Here the process's own loop collects the bytes, of all
+connections at once, and hands out the rest of each answer; its patience is ARRIVAL and TAKING.
+
+What is too long to be taken, or of no known length, is passed on as it is, and no thread ever waits for the rest of it:
+its connection ends there, for reading at once and for good with the answer.
 """
 
 from __future__ import annotations
@@ -15,17 +17,18 @@ import socket
 import time
 from collections import deque
 from functools import partial
-from selectors import EVENT_READ
+from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any, Final
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from project.buffered import BufferedSocket
+
 ARRIVAL: Final = 10.0  # seconds, from a connection's beginning or a request's first byte to its last
 HEAD: Final = 64 * 1024  # bytes of a request's line and headers
 BODY: Final = 1024 * 1024  # as the setting API_BODY_BYTES
-ALL: Final = (
-    64 * 1024 * 1024
-)  # bytes of requests that are not answered, in a process; short ones are beside it
+TAKING: Final = 30.0  # seconds in which a client has taken nothing of its answer
+ALL: Final = 64 * 1024 * 1024  # bytes of a process's requests and answers under way; short ones are beside it
 LINGER: Final = 2.0  # seconds that a client has to take the end of its last answer and close
 FULL: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 RECEIVE: Final = 64 * 1024
@@ -76,10 +79,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        self.held = 0  # bytes that have arrived of requests that are not answered
-        self.leaving: deque[Connection] = (
+        self.held = 0  # bytes of requests that are not answered, and of answers that are not taken
+        self.owing: deque[Connection] = (
             deque()
-        )  # answered for the last time, first those that are so for longest
+        )  # answered, not taken; first who has taken nothing for longest
+        self.leaving: deque[Connection] = deque()  # answered for the last time, first who is so for longest
 
     def init_process(self) -> None:
         """Begin; connections that are kept may be half of all, so that there is room for new ones."""
@@ -99,7 +103,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if len(self.pending_conns) >= self.worker_connections // 4:
             self._drop(self.pending_conns[0])
         self.nr_conns += 1
-        self._wait(Connection(self.cfg, client, address, listener.getsockname()))
+        self._wait(Connection(self.cfg, BufferedSocket.of(client), address, listener.getsockname()))
 
     def on_client_socket_readable(self, conn: Connection, client: Any) -> None:
         """Begin to collect the next request of a kept connection."""
@@ -155,8 +159,46 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return super().handle_request(req, conn)
 
     def finish_request(self, conn: Connection, fs: Any) -> None:
-        """Keep the connection or part with it; what has arrived of a next request waits for the rest of it."""
+        """Go on with the connection when its client has taken the answer."""
         self._release(conn)
+        if not conn.sock.left:
+            self._go_on(conn, fs)
+            return
+        conn.sock.setblocking(False)
+        conn.held = len(conn.sock.left)
+        self.held += conn.held
+        conn.timeout = time.monotonic() + TAKING
+        self.owing.append(conn)
+        self.poller.register(conn.sock, EVENT_WRITE, partial(self._on_owing_socket_writable, conn, fs))
+        if self.held > ALL or len(self.owing) > self.worker_connections // 4:
+            self._give_up(self.owing[0])
+
+    def _on_owing_socket_writable(self, conn: Connection, fs: Any, client: BufferedSocket) -> None:
+        if conn not in self.owing:  # given up since the loop was told of this
+            return
+        try:
+            taken = client.flush()
+        except OSError:
+            self._give_up(conn)
+            return
+        conn.held -= taken
+        self.held -= taken
+        self.owing.remove(conn)
+        if client.left:
+            conn.timeout = time.monotonic() + TAKING
+            self.owing.append(conn)
+        else:
+            self.poller.unregister(client)
+            self._go_on(conn, fs)
+
+    def _give_up(self, conn: Connection) -> None:
+        self.owing.remove(conn)
+        self.poller.unregister(conn.sock)
+        self._release(conn)
+        self._close(conn)
+
+    def _go_on(self, conn: Connection, fs: Any) -> None:
+        """Keep the connection or part with it; what has arrived of a next request waits for the rest of it."""
         kept = conn.parser is not None and not fs.cancelled() and fs.exception() is None and fs.result()
         if not kept:
             self._part(conn)
@@ -206,10 +248,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         conn.close()
 
     def murder_pending(self) -> None:
-        """Close the connections whose request has not arrived in time."""
+        """Close the connections whose request has not arrived in time, or whose answer is not taken."""
         now = time.monotonic()
         while self.pending_conns and self.pending_conns[0].timeout <= now:
             self._drop(self.pending_conns[0])
+        while self.owing and self.owing[0].timeout <= now:
+            self._give_up(self.owing[0])
         while self.leaving and self.leaving[0].timeout <= now:
             self._let_go(self.leaving[0])
 

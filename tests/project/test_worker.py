@@ -7,15 +7,21 @@ import json
 import os
 import selectors
 import socket
-from unittest import TestCase
+import time
+from concurrent.futures import Future
+from unittest import TestCase, mock
 
 from django.conf import settings
 from gunicorn.config import Config
 
 from project import worker
-from tests.project.apis import ApiCase
+from project.buffered import BufferedSocket
+from tests.project.apis import PATIENCE, ApiCase
 
 GET = b"GET /volume/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+LONG = b"GET /volume/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"  # a quarter of a megabyte
+MANY = 30  # answers, of which no system keeps all
+ANSWER = b"x" * 2**22  # more than a system keeps
 LOGIN = json.dumps({"auth": {"identity": {"methods": ["password"]}}}).encode()
 
 
@@ -86,6 +92,32 @@ class SlowTests(ApiCase):
                         )
                 self.answers()
 
+    def test_clients_that_take_no_answer_take_no_thread(self) -> None:
+        for _ in range(5):
+            self.narrow(LONG * MANY)
+        for _ in range(MANY):  # requests are taken in turn: so far each of the clients got by the end of this
+            self.answers()
+
+    def test_an_answer_that_is_taken_slowly_arrives_whole_and_the_next_one_too(self) -> None:
+        made = self.narrow(LONG * MANY + GET)
+        with made.makefile("rb") as told:
+            for _ in range(MANY):
+                head = b"".join(iter(told.readline, b"\r\n")).decode("latin-1").lower()
+                self.assertIn("http/1.1 200", head)
+                (length,) = (line.split(": ")[1] for line in head.splitlines() if "content-length" in line)
+                self.assertIn("openapi", json.loads(told.read(int(length))))
+            self.assertIn(b" 300 ", told.readline())
+
+    def narrow(self, sent: bytes) -> socket.socket:
+        """Return a connection on which this was sent, whose client's own system keeps next to nothing for it."""
+        made = socket.socket()
+        self.addCleanup(made.close)
+        made.settimeout(PATIENCE)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        made.connect(("127.0.0.1", self.port))
+        made.sendall(sent)
+        return made
+
     def test_who_stays_when_all_was_answered_holds_up_nobody(self) -> None:
         for _ in range(30):
             self.opened(self.port, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
@@ -108,31 +140,86 @@ class SlowTests(ApiCase):
 
 
 class LoopTests(TestCase):
-    """What the loop is told of several connections at the same moment."""
+    """What the loop makes of several connections, of which each process may have four."""
 
-    def test_one_that_is_given_up_for_another_may_just_have_said_something(self) -> None:
+    def setUp(self) -> None:
         config = Config()
         config.set("worker_connections", 4)
-        tried = worker.Worker(0, os.getpid(), [], None, 30, config, None)
-        self.addCleanup(tried.tmp.close)
-        tried.poller = selectors.DefaultSelector()
-        self.addCleanup(tried.poller.close)
+        self.loop = worker.Worker(0, os.getpid(), [], None, 30, config, None)
+        self.addCleanup(self.loop.tmp.close)
+        self.loop.poller = selectors.DefaultSelector()
+        self.addCleanup(self.loop.poller.close)
+
+    def owing(self) -> tuple[worker.Connection, socket.socket]:
+        """Return a connection whose client has not taken all of its last answer, and the client's end of it."""
+        ours, theirs = socket.socketpair()
+        conn = worker.Connection(self.loop.cfg, BufferedSocket.of(ours), "", "")
+        self.addCleanup(conn.close)
+        self.addCleanup(theirs.close)
+        conn.sock.sendall(ANSWER)
+        self.loop.nr_conns += 1
+        answered: Future[bool] = Future()
+        answered.set_result(False)
+        self.loop.finish_request(conn, answered)
+        return conn, theirs
+
+    def test_one_that_is_given_up_for_another_may_just_have_said_something(self) -> None:
         listener = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(listener.close)
         listener.setblocking(False)
-        tried.poller.register(listener, selectors.EVENT_READ, tried.accept)
+        self.loop.poller.register(listener, selectors.EVENT_READ, self.loop.accept)
         first = socket.create_connection(listener.getsockname())
         self.addCleanup(first.close)
-        tried.wait_for_and_dispatch_events(10)
+        self.loop.wait_for_and_dispatch_events(10)
         then = socket.create_connection(listener.getsockname())
         self.addCleanup(then.close)
         first.sendall(b"G")
-        tried.wait_for_and_dispatch_events(10)
-        self.assertEqual((len(tried.pending_conns), tried.nr_conns, tried.held), (1, 1, 0))
+        self.loop.wait_for_and_dispatch_events(10)
+        self.assertEqual((len(self.loop.pending_conns), self.loop.nr_conns, self.loop.held), (1, 1, 0))
         with self.assertRaises(ConnectionResetError):
             first.recv(1)
-        for conn in tried.pending_conns:
+        for conn in self.loop.pending_conns:
             conn.close()
+
+    def test_who_takes_its_answer_is_parted_with_at_its_end(self) -> None:
+        conn, client = self.owing()
+        self.assertEqual((list(self.loop.owing), self.loop.held), ([conn], len(conn.sock.left)))
+        self.assertGreater(self.loop.held, 0)
+        taken = 0
+        while taken < len(ANSWER):
+            taken += len(client.recv(len(ANSWER)))
+            self.loop.wait_for_and_dispatch_events(0)
+        self.assertEqual(client.recv(1), b"")
+        self.assertEqual((list(self.loop.owing), list(self.loop.leaving), self.loop.held), ([], [conn], 0))
+
+    def test_who_takes_nothing_is_given_up_in_time(self) -> None:
+        conn, client = self.owing()
+        self.loop.murder_pending()
+        self.assertEqual(list(self.loop.owing), [conn])
+        conn.timeout = time.monotonic()
+        self.loop.murder_pending()
+        self.assertEqual((list(self.loop.owing), self.loop.nr_conns, self.loop.held), ([], 0, 0))
+        self.assertLess(sum(map(len, iter(lambda: client.recv(len(ANSWER)), b""))), len(ANSWER))
+
+    def test_who_has_gone_is_forgotten(self) -> None:
+        _, client = self.owing()
+        client.close()
+        self.loop.wait_for_and_dispatch_events(10)
+        self.assertEqual((list(self.loop.owing), self.loop.nr_conns, self.loop.held), ([], 0, 0))
+
+    def test_of_too_many_or_too_much_the_one_goes_that_has_taken_nothing_for_longest(self) -> None:
+        self.owing()
+        then, client = self.owing()
+        self.assertEqual((list(self.loop.owing), self.loop.nr_conns), ([then], 1))
+        with mock.patch.object(worker, "ALL", len(ANSWER)):
+            self.owing()
+        self.assertLess(self.loop.held, len(ANSWER))
+        self.assertLess(sum(map(len, iter(lambda: client.recv(len(ANSWER)), b""))), len(ANSWER))
+
+    def test_nobody_takes_a_connection_over_whose_client_has_not_taken_all(self) -> None:
+        conn, _ = self.owing()
+        with self.assertRaises(BrokenPipeError):
+            conn.sock.dup()
 
 
 class OddTests(ApiCase):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+", re.ASCII)
+_WITH_PORT: Final = re.compile(r"(?:\[(?P<six>[^\[\]]+)\]|(?P<four>[0-9.]+))(?::[0-9]+)?", re.ASCII)
 _PORTS: Final = {"http": "80", "https": "443"}
 
 
@@ -56,8 +57,11 @@ def _believe(request: HttpRequest) -> None:
         said["SCRIPT_NAME"] = prefix
         request.path = prefix + request.path_info
         set_script_prefix(f"{prefix}/")
+    client = _last(request, "FOR")
+    if found := _WITH_PORT.fullmatch(client):  # some name the client's port too
+        client = found["six"] or found["four"]
     with contextlib.suppress(ValueError):  # it does not say
-        said["REMOTE_ADDR"] = str(ipaddress.ip_address(_last(request, "FOR")))
+        said["REMOTE_ADDR"] = str(ipaddress.ip_address(client))
 
 
 def _last(request: HttpRequest, what: str) -> str:

@@ -147,8 +147,14 @@ class Hub:
         with self._lock:
             joining, self._joining = self._joining, []
         for stream in joining:
-            self._streams.add(stream)
-            self._selector.register(wire_of(stream), selectors.EVENT_READ, stream)
+            try:
+                self._selector.register(wire_of(stream), selectors.EVENT_READ, stream)
+            except OSError as error:  # the system watches no more
+                log.warning("a stream of events was refused", error=repr(error))
+                wire_of(stream).end()
+                self.dismiss(stream)
+            else:
+                self._streams.add(stream)
 
     def _rest(self) -> None:
         """Wait, without a session, until there is a stream again."""

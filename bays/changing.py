@@ -19,7 +19,7 @@ from bays.drivers import driver_for
 from bays.drivers.base import InvalidSpec
 from bays.models import Bay, BayModel
 from bays.nodegroups import DEFAULT_WORKER
-from bays.stacks import BATCH, REMOVE, spec_of
+from bays.stacks import BATCH, REMOVE, ROLLBACK, spec_of
 from bays.states import BAY
 from bays.tasks import advance_bay
 from identity.callers import Caller
@@ -42,11 +42,13 @@ def resize(
     sent: Mapping[str, object],
     remove: Collection[str] = (),
     health: Mapping[str, object] | None = None,
+    rollback: bool = False,
     expected: Expected = ANY,
 ) -> Bay:
     """Accept another number of nodes in the default node group; `remove` names nodes that must go.
 
-    `health` is what an observer says of the bay at the same time.
+    `health` is what an observer says of the bay at the same time. With `rollback`, a bay that cannot be given these
+    nodes gets back the number that it has now.
 
     :raises StateConflict: the bay's status does not allow an update.
     :raises BadRequest: the driver cannot give that many, the group may not have them, or a node is unknown.
@@ -58,11 +60,16 @@ def resize(
         names_of(found.nodes, DEFAULT_WORKER, remove)
 
     fits(bay)
-    check: Callable[[Any], None] = also(fits, same(bay, "nodes")) if remove else fits
+    looked_at = (*(["nodes"] if remove else []), *(["node_count"] if rollback else []))
+    check: Callable[[Any], None] = also(fits, same(bay, *looked_at)) if looked_at else fits
     actions.check(replace(spec_of(bay), node_count=node_count))
-    change = {REMOVE: {DEFAULT_WORKER: names_of(bay.nodes, DEFAULT_WORKER, remove)}} if remove else {}
+    change: dict[str, object] = {}
+    if remove:
+        change[REMOVE] = {DEFAULT_WORKER: names_of(bay.nodes, DEFAULT_WORKER, remove)}
+    if rollback:
+        change[ROLLBACK] = {"node_count": bay.node_count}
     values = {"node_count": node_count, "change": change, **_observed(health), **lending.columns(by, bay.pk)}
-    columns = ["min_node_count", "max_node_count", *(["nodes"] if remove else [])]
+    columns = ["min_node_count", "max_node_count", *looked_at]
     with expected.of(bay) as guards:
         won = requests.request(
             bay,

@@ -9,12 +9,30 @@ from clouds.errors import CloudError, Undelegated
 from lifecycle import reasons
 from lifecycle.reasons import Reason, kind
 
+_RESOURCE: Final = r"(?P<resource>\S+) \((?P<type>[^()\s]+)\): "
+
 KINDS: Final = (
     kind(
         "resource-failed",
-        r"(?P<resource>\S+) \((?P<type>[^()\s]+)\): ",
+        _RESOURCE,
         "Mend what the resource lacks (quota, flavor, image, network), then ask for the update again; "
         "a bay whose create failed: delete it and create it again.",
+    ),
+    kind(
+        "rolling-back",
+        rf"Rolling back to [0-9]+ nodes\. (?:{_RESOURCE})?",
+        "Nothing to do: the update has failed, and the bay is being made again what it was.",
+    ),
+    kind(
+        "rolled-back",
+        rf"Rolled back to [0-9]+ nodes\. (?:{_RESOURCE})?",
+        "The bay is as it was before the update. What the reason names must be mended before it is asked for again.",
+    ),
+    kind(
+        "rollback-failed",
+        rf"Rolling back failed: (?:{_RESOURCE})?",
+        "Neither the update nor the way back succeeded: mend what the reason names, then ask for the nodes that it "
+        "should have.",
     ),
     kind(
         "stack-failed",
@@ -83,6 +101,18 @@ def silent(error: CloudError) -> str:
 
 def busy() -> str:
     return "Heat still works on what an earlier update began."
+
+
+def rolling_back(count: int, why: str) -> str:
+    return f"Rolling back to {count} nodes. {why}"
+
+
+def rolled_back(count: int, why: str) -> str:
+    return f"Rolled back to {count} nodes. {why}"
+
+
+def not_rolled_back(now: str, why: str) -> str:
+    return f"Rolling back failed: {now} Rolled back for: {why}"
 
 
 def missing(stack_id: uuid.UUID | None) -> str:

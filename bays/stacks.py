@@ -20,7 +20,7 @@ from bays.states import Status
 from clouds.errors import NotFound
 from clouds.heat import Heat, Stack, StackRequest, connect
 
-REMOVE, BATCH = "remove", "max_batch_size"  # in Bay.change
+REMOVE, BATCH, ROLLBACK = "remove", "max_batch_size", "rollback"  # in Bay.change
 OWNER_TAG = "roadstead"  # on every stack of ours
 BAY_TAG = "roadstead-bay-"  # and the bay's id
 OPERATION_TAG = (

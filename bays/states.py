@@ -16,6 +16,7 @@ class Status(models.TextChoices):
     UPDATE_IN_PROGRESS = "UPDATE_IN_PROGRESS"
     UPDATE_COMPLETE = "UPDATE_COMPLETE"
     UPDATE_FAILED = "UPDATE_FAILED"
+    ROLLBACK_COMPLETE = "ROLLBACK_COMPLETE"
     DELETE_IN_PROGRESS = "DELETE_IN_PROGRESS"
     DELETE_FAILED = "DELETE_FAILED"
 
@@ -29,7 +30,9 @@ class Health(models.TextChoices):
 
 
 S = Status
-CHANGEABLE = frozenset({S.CREATE_COMPLETE, S.UPDATE_COMPLETE, S.UPDATE_FAILED})
+# The stack is what the bay should be.
+WHOLE = frozenset({S.CREATE_COMPLETE, S.UPDATE_COMPLETE, S.ROLLBACK_COMPLETE})
+CHANGEABLE = WHOLE | {S.UPDATE_FAILED}
 DELETABLE = frozenset(S) - {S.DELETE_IN_PROGRESS}  # a delete overtakes a create or an update under way
 
 BAY = Machine(
@@ -51,12 +54,13 @@ BAY = Machine(
         Outcome("created", frozenset({S.CREATE_IN_PROGRESS}), S.CREATE_COMPLETE, succeeded=True),
         Outcome("create_failed", frozenset({S.CREATE_IN_PROGRESS}), S.CREATE_FAILED, succeeded=False),
         Outcome("updated", frozenset({S.UPDATE_IN_PROGRESS}), S.UPDATE_COMPLETE, succeeded=True),
+        Outcome("rolled_back", frozenset({S.UPDATE_IN_PROGRESS}), S.ROLLBACK_COMPLETE, succeeded=False),
         Outcome("update_failed", frozenset({S.UPDATE_IN_PROGRESS}), S.UPDATE_FAILED, succeeded=False),
         Outcome("deleted", frozenset({S.DELETE_IN_PROGRESS}), GONE, succeeded=True),
         Outcome("delete_failed", frozenset({S.DELETE_IN_PROGRESS}), S.DELETE_FAILED, succeeded=False),
     ],
     changes=[
-        Change("rotate_ca", frozenset({S.CREATE_COMPLETE, S.UPDATE_COMPLETE}), frozenset()),
+        Change("rotate_ca", WHOLE, frozenset()),
         # How many nodes a group may have is our own word: Heat need not be asked.
         Change("limit_nodegroup", CHANGEABLE, frozenset(), drawn=False),
     ],

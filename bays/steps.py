@@ -7,7 +7,7 @@ look; what is about to be asked of Heat is in the row first; names and tags in H
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from bays import delegations, reasons
 from bays.drivers import driver_for
 from bays.drivers.base import InvalidOutputs, InvalidSpec
 from bays.models import Bay
-from bays.stacks import leased_heat, operation_tag, request_for, show, stack_of, stacks_of
+from bays.stacks import REMOVE, ROLLBACK, leased_heat, operation_tag, request_for, show, stack_of, stacks_of
 from bays.states import Health, Status
 from clouds.errors import CloudError, Rejected, Unavailable
 from clouds.heat import Heat, Stack
@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 Step = Callable[[Held[Bay]], StepOutcome]
 
 BARE = "bare"  # in Bay.change: it was seen that nothing of the bay is left in Heat
+BECAUSE, AFTER = "because", "after"  # in that, under ROLLBACK: why an update failed, sent how often
 MAX_DELETES = 3  # Heat's own delete fails at times for want of a neighbour; asked again it succeeds
 MAX_UPDATES = 3  # likewise an update that comes upon what an earlier one has left under way
 MAX_WAITS = 5  # for that to end: half a minute; it may hang for as long as Heat lets it
@@ -89,15 +90,22 @@ def update(held: Held[Bay], heat: Heat) -> StepOutcome:
     asked = bay.sent_for == bay.operation_id
     if operation_tag(bay, bay.sends if asked else 1) in stack.tags and stack.action == "UPDATE":
         # Heat stores state and tags apart: a state read together with the new tag may still be the old one.
-        if (ended := _updated(held, heat, show(heat, stack.id))) is not None:
+        if not _turns_back(bay) and (ended := _updated(held, heat, show(heat, stack.id))) is not None:
             return ended
     elif asked and (late := _may_still_come(bay)):
         return Again(min(late, _soon()))
     if stack.status == "FAILED" and bay.retries < MAX_WAITS and heat.is_at_work(stack.name, stack.id):
         return Retry(reasons.busy())
+    return _send_update(held, heat, stack)
+
+
+def _send_update(held: Held[Bay], heat: Heat, stack: Stack) -> StepOutcome:
+    bay = held.row
     send = _intend(held)
     try:
         heat.update(stack.id, request_for(bay, send))
+    except Rejected as refused:
+        return _failed(held, reasons.refused(refused.reason), send)
     except Unavailable as down:
         return _not_sent(bay, down)
     return Watch(_soon(), {"stack_id": stack.id})
@@ -183,12 +191,41 @@ def _conclude(held: Held[Bay], heat: Heat, stack: Stack | None, event: str) -> S
 
 def _updated(held: Held[Bay], heat: Heat, stack: Stack | None) -> StepOutcome | None:
     """Return what came of the newest sending of an update; None if it is to be sent again."""
+    back = held.row.change.get(ROLLBACK, {})
     if stack is None or stack.state != "UPDATE_FAILED":
-        return _conclude(held, heat, stack, "updated")
+        outcome = _conclude(held, heat, stack, "updated")
+        if isinstance(outcome, Done) and BECAUSE in back:
+            why = reasons.rolled_back(held.row.node_count, back[BECAUSE])
+            return replace(outcome, event="rolled_back", reason=why)
+        return outcome
     cause = _cause(heat, stack)
-    if cause.is_aftermath and held.row.sends < MAX_UPDATES:
+    if cause.is_aftermath and held.row.sends - back.get(AFTER, 0) < MAX_UPDATES:
         return None
-    return Failed(cause.reason)
+    return _failed(held, cause.reason, held.row.sends)
+
+
+def _failed(held: Held[Bay], why: str, sends: int) -> StepOutcome:
+    """Let the update fail, sent so often, or have the bay made again what it was before, where that was asked for.
+
+    That is another update, with as much time as the first one had. Heat's own rollback is not used: like any update it
+    may come upon what the failed one has left under way, and nobody would send it again.
+    """
+    bay = held.row
+    back = bay.change.get(ROLLBACK)
+    if back is None:
+        return Failed(why)
+    if BECAUSE in back:
+        return Failed(reasons.not_rolled_back(why, back[BECAUSE]))
+    count = back["node_count"]
+    change = {**bay.change, REMOVE: {}, ROLLBACK: {**back, BECAUSE: why, AFTER: sends}}
+    deadline = (bay.claimed_at or bay.created_at) + bay.deadline
+    fields = {"node_count": count, "change": change, "deadline_at": deadline, "sent_at": None}
+    return Retry(reasons.rolling_back(count, why), fields)
+
+
+def _turns_back(bay: Bay) -> bool:
+    """Tell whether the bay is to be made again what it was, and Heat has not been asked for that yet."""
+    return bool(bay.change.get(ROLLBACK, {}).get(AFTER) == bay.sends)
 
 
 def _not_sent(bay: Bay, down: Unavailable) -> Retry:

@@ -29,6 +29,7 @@ def _deleted(bay: Bay, _: Bay) -> None:
 ENDS: Mapping[str, End[Bay]] = {
     "deleted": _deleted,
     "updated": lambda bay, _: bay.nodegroups.settle(),
+    "rolled_back": lambda bay, _: bay.nodegroups.settle(),
     "update_failed": lambda bay, now: bay.nodegroups.fail(now.status_reason),
 }
 

@@ -24,7 +24,7 @@ from django.db.models.functions import Now
 from bays import delegations
 from bays.models import Bay
 from bays.parties import Party, parties
-from bays.states import BAY, Health, Status
+from bays.states import BAY, WHOLE, Health
 from bays.tasks import advance_bay
 from clouds.errors import CloudError, NotFound, Undelegated
 from clouds.heat import IDS_PER_CALL, Heat, Stack
@@ -45,7 +45,6 @@ MISSING_PAUSE = timedelta(seconds=30)
 DRIFT = "drift"
 DRIFT_PAUSE = timedelta(minutes=5)
 UNSEEN = "No delegation of the project works any more: nobody may look at the stack."
-SETTLED = (Status.CREATE_COMPLETE, Status.UPDATE_COMPLETE)
 
 
 def watch() -> int:
@@ -143,7 +142,7 @@ def drift() -> int:
 
     A settled bay's status is never rewritten: its stack's loss is an observation, told as its health.
     """
-    settled = Bay.objects.filter(status__in=SETTLED, stack_id__isnull=False)
+    settled = Bay.objects.filter(status__in=WHOLE, stack_id__isnull=False)
     return _go_round(DRIFT, settled, DRIFT_PAUSE, _observe_all, unseen=_observe_none)
 
 

@@ -171,8 +171,7 @@ class BayDetail(Conditional, AcceptingView):
             raise BadRequest("A JSON patch is a list of operations.")
         if not request.data:
             raise BadRequest("The patch is empty.")
-        if truth(request, "rollback"):
-            raise BadRequest("rollback is not offered.")
+        rollback = truth(request, "rollback")
         bay = actions.find_bay(self.caller, ident)
         document = bay_detail(bay, self.words, self.base)
         changes = PATCHABLE.changes(document, request.data)
@@ -191,8 +190,9 @@ class BayDetail(Conditional, AcceptingView):
             self.request_id,
             bay,
             body["node_count"],
-            sent=body,
+            sent={**body, "rollback": True} if rollback else body,
             health=health,
+            rollback=rollback,
             expected=self.expected,
         )
         return self.accepted(won, 200)

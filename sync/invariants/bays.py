@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from bays.models import Bay, Quota
 from bays.parties import Party
 from bays.stacks import OWNER_TAG, bay_of, heat
-from bays.states import Status
+from bays.states import WHOLE
 from clouds.heat import Stack
 from sync.orphans import orphans
 
@@ -27,9 +27,7 @@ def one_stack_per_bay() -> Iterator[str]:
 
     :raises CloudError: Heat could not be asked.
     """
-    complete = Bay.objects.filter(
-        status__in=[Status.CREATE_COMPLETE, Status.UPDATE_COMPLETE], health_status="HEALTHY"
-    )
+    complete = Bay.objects.filter(status__in=WHOLE, health_status="HEALTHY")
     finished = set(complete.values_list("pk", "stack_id"))
     stacks = [stack for stack in _everywhere() if stack.state != "DELETE_COMPLETE"]
     made_for = Counter(bay_of(stack) for stack in stacks if stack.action != "DELETE")

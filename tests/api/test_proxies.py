@@ -1,7 +1,9 @@
 """What a proxy says of the client, believed and not believed."""
 
-from django.test import override_settings
+from django.http import HttpResponse
+from django.test import RequestFactory, override_settings
 
+from api.proxies import ProxyMiddleware
 from tests.identity.base import DoorCase, password, project
 
 FORWARDED = {
@@ -76,6 +78,24 @@ class BelievedTests(ProxyCase):
         self.assertTrue(
             all(link["href"].startswith(f"{base}/volume/v3/types?") for link in page["volume_type_links"])
         )
+
+    def test_the_client_is_the_one_that_the_proxy_names_with_or_without_its_port(self):
+        tell = ProxyMiddleware(lambda request: HttpResponse(request.META["REMOTE_ADDR"]))
+        for told, address in (
+            ("192.0.2.7", "192.0.2.7"),
+            ("192.0.2.7:65535", "192.0.2.7"),
+            ("2001:db8::7", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("[2001:db8::7]:80", "2001:db8::7"),
+            ("198.51.100.1, 192.0.2.7:1", "192.0.2.7"),
+            *(
+                (unclear, "127.0.0.1")
+                for unclear in ("", "unknown", "_a", "192.0.2.7:", "1.2.3", "[x]:1", "[::1", "192.0.2.7:a")
+            ),
+        ):
+            with self.subTest(told):
+                request = RequestFactory().get("/", headers={"X-Forwarded-For": told})
+                self.assertEqual(tell(request).content.decode(), address)
 
     def test_people_are_led_to_the_admin_below_the_prefix(self):
         self.assertEqual(

@@ -7,14 +7,14 @@ import shutil
 import signal
 import unittest
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.backends import filesystems
-from tests.backends.interruption import FENCED, FINISHED, Child, interrupt
+from tests.backends.interruption import FAILED, FENCED, FINISHED, Child, interrupt
 from tests.backends.storage import always, never
 from volumes.backends.base import Finished, NotThere, Ref
 from volumes.backends.directory.connect import Access
@@ -41,10 +41,10 @@ class Histories(RuleBasedStateMachine):
         self.backend = DirectoryBackend("h", pools, access=access, pace=Pace(4096), patience=0.0)
         self.model: dict[Ref, bytes] = {}
         self.epochs = itertools.count(1)
-        self.frozen: list[Child] = []
+        self.frozen: list[tuple[Child, set[int]]] = []  # and how each may end
 
     def teardown(self) -> None:
-        for child in self.frozen:
+        for child, _ in self.frozen:
             child.kill()
         shutil.rmtree(self.base)
 
@@ -79,8 +79,9 @@ class Histories(RuleBasedStateMachine):
 
     @rule(thing=THING, size=SIZES, at=POINT, freeze=st.booleans())
     def extend(self, thing: Ref, size: int, at: int | None, freeze: bool) -> None:
+        ends = {FINISHED, FENCED, *([] if thing in self.model else [FAILED])}
         try:
-            self.call(lambda epoch: self.backend.extend(thing, size, epoch=epoch), at, freeze)
+            self.call(lambda epoch: self.backend.extend(thing, size, epoch=epoch), at, freeze, ends)
             self.model[thing] = self.model[thing].ljust(size, b"\0")
         except NotThere:
             assert thing not in self.model
@@ -101,9 +102,9 @@ class Histories(RuleBasedStateMachine):
 
     @rule()
     def wake(self) -> None:
-        for child in self.frozen:
-            assert child.thaw() in (FINISHED, FENCED)
-        self.frozen.clear()
+        while self.frozen:
+            child, ends = self.frozen.pop(0)
+            assert child.thaw() in ends
 
     @invariant()
     def what_is_stored_is_what_the_model_says(self) -> None:
@@ -113,15 +114,34 @@ class Histories(RuleBasedStateMachine):
             assert (self.base / thing.pool / "volumes" / str(thing.id)).read_bytes() == data
             assert not stored[thing].partial
 
-    def call(self, verb: Callable[[int], object], at: int | None, freeze: bool) -> None:
+    def call(
+        self,
+        verb: Callable[[int], object],
+        at: int | None,
+        freeze: bool,
+        ends: Collection[int] = (FINISHED, FENCED),
+    ) -> None:
         """Call a verb, after a worker that was cut short in it if `at` says where."""
         if at is not None:
             epoch = next(self.epochs)
             by = signal.SIGSTOP if freeze else signal.SIGKILL
             child = interrupt(lambda: verb(epoch), before=at, by=by)
             if freeze and child.interrupted:
-                self.frozen.append(child)
+                self.frozen.append((child, set(ends)))
         verb(next(self.epochs))
+
+
+class WokenTests(unittest.TestCase):
+    def test_who_was_frozen_while_extending_what_is_not_there_says_so_when_it_wakes(self) -> None:
+        """Wherever it is frozen; found by the histories, at the last of its calls."""
+        for at in range(1, 46):
+            lived = Histories()
+            try:
+                lived.extend(thing=THINGS[0], size=1, at=at, freeze=True)
+                lived.wake()
+                lived.what_is_stored_is_what_the_model_says()
+            finally:
+                lived.teardown()
 
 
 HistoryTests: type[unittest.TestCase] = Histories.TestCase

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import replace
 from datetime import timedelta
@@ -12,11 +13,11 @@ from django.test import TestCase, override_settings
 
 from bays.models import Bay
 from bays.stacks import bay_tag, stack_name
-from bays.states import Status
+from bays.states import BAY, Status
 from bays.tasks import advance_bay
 from chaos.heat_proxy import HeatProxy
 from tests import make
-from tests.clouds import connect_to, heat_endpoint, settled, tiny_request
+from tests.clouds import PATIENCE, connect_to, heat_endpoint, settled, tiny_request
 
 
 class StepCase(TestCase):
@@ -77,3 +78,29 @@ class StepCase(TestCase):
     def live(self):
         stacks = self.heat.find(bay_tag(Bay(id=self.pk)))
         return [stack.id for stack in stacks if stack.action != "DELETE"]
+
+    def updates(self) -> int:
+        """Return how many updates Heat was asked for."""
+        return self.proxy.total("PUT") + self.proxy.total("PATCH")
+
+    def until(self, found: Any, what: str) -> Any:
+        end = time.monotonic() + PATIENCE
+        while not (seen := found()):
+            self.assertLess(time.monotonic(), end, f"{what}: {self.bay.status} {self.bay.status_reason}")
+            time.sleep(0.1)
+        return seen
+
+    def rest(self) -> Any:
+        """Take a step once nothing is under way in the stack; one taken earlier only uses up a wait."""
+        settled(self.heat, self.bay.stack_id)
+        self.until(lambda: not self.is_at_work(), "nothing is under way in the stack")
+        return self.step()
+
+    def finished(self) -> Any:
+        """Take steps until the bay is at rest."""
+        self.until(lambda: self.rest().status not in BAY.busy, "the bay is at rest")
+        return self.bay
+
+    def is_at_work(self) -> bool:
+        bay = self.bay
+        return self.heat.is_at_work(self.heat.show(bay.stack_id).name, bay.stack_id)

@@ -102,10 +102,16 @@ class ChangeTests(BayCase):
         ):
             with self.subTest(patch=patch):
                 self.refused(self.patch(f"/clusters/{bay.pk}", patch), 400, word)
-        query = f"/clusters/{bay.pk}?rollback=true"
-        self.refused(self.patch(query, [replace]), 400, "rollback")
+        self.refused(self.patch(f"/clusters/{bay.pk}?rollback=perhaps", [replace]), 400, "rollback")
         self.assertEqual(self.rows(), before)
-        self.assertEqual(self.patch(f"/clusters/{bay.pk}?rollback=False", [replace]).status_code, 202)
+
+    def test_a_change_is_taken_back_where_it_fails_if_that_is_asked_for(self):
+        for query, change in (("?rollback=true", {"rollback": {"node_count": 1}}), ("?rollback=False", {})):
+            bay = self.a_bay()
+            patch = [{"op": "replace", "path": "/node_count", "value": 2}]
+            self.assertEqual(self.patch(f"/clusters/{bay.pk}{query}", patch).status_code, 202)
+            bay.refresh_from_db()
+            self.assertEqual((bay.node_count, bay.change), (2, change))
 
     def test_a_number_of_nodes_that_is_removed_is_the_default_again(self):
         for collection, _ in DIALECTS:

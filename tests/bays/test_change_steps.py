@@ -43,9 +43,6 @@ class ChangeStepTests(StepCase):
         self.assertEqual((bay.status, bay.node_addresses, self.updates()), (Status.UPDATE_COMPLETE, [], 2))
         self.assertEqual(self.live(), [bay.stack_id])
 
-    def updates(self) -> int:
-        return self.proxy.total("PUT") + self.proxy.total("PATCH")
-
     def test_an_update_whose_stack_is_gone_fails(self):
         bay = self.small()
         self.heat.delete(bay.stack_id)

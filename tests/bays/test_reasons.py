@@ -19,6 +19,9 @@ class ReasonTests(SimpleTestCase):
             (reasons.silent(Unavailable("timed out")), "heat-silent"),
             (reasons.busy(), "heat-busy"),
             (reasons.silent(Undelegated("no such trust")), "delegation-lost"),
+            (reasons.rolling_back(2, reasons.refused("no such image")), "rolling-back"),
+            (reasons.rolled_back(0, reasons.missing(None)), "rolled-back"),
+            (reasons.not_rolled_back("nodes.1 (a): b", "nodes.2 (a): c"), "rollback-failed"),
             (reasons.missing(uuid.uuid4()), "stack-missing"),
             (reasons.missing(None), "stack-missing"),
             (reasons.failed("nodes.1", "OS::Nova::Server", "no host"), "resource-failed"),
@@ -34,9 +37,16 @@ class ReasonTests(SimpleTestCase):
             self.assertTrue(found.advice)
 
     def test_a_failed_resource_is_named(self):
-        found = reasons.understood(reasons.failed("a.0.b", "OS::Heat::TestResource", "x (y): z"))
-        assert found is not None
-        self.assertEqual((found.resource, found.resource_type), ("a.0.b", "OS::Heat::TestResource"))
+        failed = reasons.failed("a.0.b", "OS::Heat::TestResource", "x (y): z")
+        for sentence in (
+            failed,
+            reasons.rolling_back(1, failed),
+            reasons.rolled_back(1, failed),
+            reasons.not_rolled_back(failed, "b (c): d"),
+        ):
+            found = reasons.understood(sentence)
+            assert found is not None
+            self.assertEqual((found.resource, found.resource_type), ("a.0.b", "OS::Heat::TestResource"))
 
     @given(st.text())
     def test_any_sentence_is_understood_somehow(self, sentence):

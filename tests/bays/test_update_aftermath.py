@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from typing import Any
 
@@ -13,12 +12,11 @@ from django.db.models.functions import Now
 from bays import changing, reasons
 from bays.models import Bay, NodeGroup
 from bays.stacks import OPERATION_TAG
-from bays.states import BAY, Status
+from bays.states import Status
 from bays.steps import MAX_UPDATES, MAX_WAITS
 from chaos.heat_proxy import Fault, Spoil
 from tests import make
 from tests.bays.stepping import StepCase
-from tests.clouds import PATIENCE, settled
 
 FOREIGN_KEY = (
     '(psycopg2.errors.ForeignKeyViolation) update or delete on table "raw_template" violates foreign key '
@@ -29,31 +27,6 @@ FOREIGN_KEY = (
 class AftermathTests(StepCase):
     def resized(self, count: int) -> Any:
         return changing.resize(make.caller(), "", self.bay, count, sent={"node_count": count})
-
-    def updates(self) -> int:
-        return self.proxy.total("PUT") + self.proxy.total("PATCH")
-
-    def until(self, found: Any, what: str) -> Any:
-        end = time.monotonic() + PATIENCE
-        while not (seen := found()):
-            self.assertLess(time.monotonic(), end, f"{what}: {self.bay.status} {self.bay.status_reason}")
-            time.sleep(0.1)
-        return seen
-
-    def rest(self) -> Any:
-        """Take a step once nothing is under way in the stack; one taken earlier only uses up a wait."""
-        settled(self.heat, self.bay.stack_id)
-        self.until(lambda: not self.is_at_work(), "nothing is under way in the stack")
-        return self.step()
-
-    def finished(self) -> Any:
-        """Take steps until the bay is at rest."""
-        self.until(lambda: self.rest().status not in BAY.busy, "the bay is at rest")
-        return self.bay
-
-    def is_at_work(self) -> bool:
-        bay = self.bay
-        return self.heat.is_at_work(self.heat.show(bay.stack_id).name, bay.stack_id)
 
     def failed(self) -> None:
         """Have an update fail in one group while the nodes of another are still being made."""

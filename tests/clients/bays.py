@@ -39,10 +39,12 @@ class Bays(Part):
         self.assertEqual((made["name"], made["coe"], made["labels"]), ("tiny", "demo", {"boot_seconds": "0"}))
         (listed,) = self.told("coe cluster template list")
         self.assertEqual((listed["uuid"], listed["name"]), (made["uuid"], "tiny"))
-        self.typed("coe cluster template update tiny --dns-nameserver 8.8.4.4 --label boot_seconds=1")
+        self.typed(
+            "coe cluster template update tiny --dns-nameserver 8.8.4.4 --label boot_seconds=1,fail_node=1"
+        )
         shown = self.told("coe cluster template show tiny")
         self.assertEqual((shown["uuid"], shown["dns_nameserver"]), (made["uuid"], "8.8.4.4"))
-        self.assertEqual(shown["labels"], {"boot_seconds": "1"})
+        self.assertEqual(shown["labels"], {"boot_seconds": "1", "fail_node": "1"})
 
         said = self.typed("coe cluster create one --cluster-template tiny --node-count 1")
         bay_id = str(Bay.objects.get(name="one").pk)
@@ -73,7 +75,11 @@ class Bays(Part):
         self.assertEqual(Bay.objects.get().node_count, 0)
 
         self.complains("coe cluster create two --cluster-template large", of="large could not be found")
-        self.complains("coe cluster update one --node-count 1 --rollback", of="rollback is not offered")
+        self.typed("coe cluster update one --node-count 2 --rollback")
+        self.await_status(bay_id, "ROLLBACK_COMPLETE")
+        shown = self.told("coe cluster show one")
+        self.assertEqual((shown["node_count"], shown["node_addresses"]), (0, []))
+        self.assertRegex(shown["status_reason"], r"^Rolled back to 0 nodes\. nodes\.1")
         self.complains("coe cluster delete one", user="reader", of="bay:delete")
 
         self.typed("coe cluster delete one")
@@ -82,7 +88,8 @@ class Bays(Part):
         self.typed("coe cluster template delete tiny")
         self.assertEqual(self.told("coe cluster template list"), [])
         ended = set(Operation.objects.values_list("action", "state"))
-        self.assertEqual(ended, {("create", "COMPLETE"), ("update", "COMPLETE"), ("delete", "COMPLETE")})
+        well = {("create", "COMPLETE"), ("update", "COMPLETE"), ("delete", "COMPLETE")}
+        self.assertEqual(ended, {*well, ("update", "FAILED")})
 
     def test_the_life_of_node_groups_and_an_upgrade(self):
         of = "--coe demo --external-network public"

@@ -40,7 +40,7 @@ class Bays(Part):
         (listed,) = self.told("coe cluster template list")
         self.assertEqual((listed["uuid"], listed["name"]), (made["uuid"], "tiny"))
         self.typed(
-            "coe cluster template update tiny --dns-nameserver 8.8.4.4 --label boot_seconds=1,fail_node=1"
+            "coe cluster template update tiny --dns-nameserver 8.8.4.4 --label boot_seconds=1 --label fail_node=1"
         )
         shown = self.told("coe cluster template show tiny")
         self.assertEqual((shown["uuid"], shown["dns_nameserver"]), (made["uuid"], "8.8.4.4"))

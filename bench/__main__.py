@@ -14,6 +14,7 @@ from functools import partial
 
 from bench import machine
 from bench.bays import measure_bays
+from bench.floods import measure_floods
 from bench.floor import FLOOR, measure_floor
 from bench.lists import measure_lists
 from bench.memory import measure_memory
@@ -29,7 +30,7 @@ from deploy.state import DEFAULT, StartError
 
 QUOTA = {"VOLUME_QUOTA": "-1", "SNAPSHOT_QUOTA": "-1", "GIGABYTE_QUOTA": "-1", "BAY_QUOTA": "1000000"}
 QUOTA |= {"ROADSTEAD_RATE_PROJECT": "0", "ROADSTEAD_RATE_LOGIN": "0"}  # one project asks for all
-NOTIFICATIONS = "notifications"
+FLOODS, NOTIFICATIONS = "floods", "notifications"
 NODES = 3  # where there are to be several
 
 Section = Callable[[Stack, Report], None]
@@ -51,6 +52,8 @@ def main() -> int:
         try:
             for nodes in (1, NODES):
                 _measure(report, nodes, [_sections(options)[name].get(nodes) for name in wanted])
+            if FLOODS in wanted:
+                measure_floods(report, QUOTA)
             if NOTIFICATIONS in wanted:
                 measure_notifications(report, options.told, QUOTA)
         except StartError as error:
@@ -74,7 +77,8 @@ def _sections(options: Namespace) -> Mapping[str, Mapping[int, Section]]:
         "lists": {1: partial(measure_lists, rows=options.rows, finished=options.finished)},
         "synchronizer": {1: synchronizer, NODES: synchronizer},
         "takeover": {NODES: partial(measure_take_overs, kills=options.kills)},
-        NOTIFICATIONS: {},  # brings installations of its own, and a RabbitMQ
+        FLOODS: {},  # brings installations of its own
+        NOTIFICATIONS: {},  # likewise, and a RabbitMQ
     }
 
 

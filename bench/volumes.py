@@ -33,7 +33,7 @@ class Bench:
     def __init__(self, running: Stack, user: str = "demo") -> None:
         self._stack = running
         versions = "volume 3.71, container-infra latest"
-        self._headers = {"X-Auth-Token": self._token(user), "OpenStack-API-Version": versions}
+        self._headers = {"X-Auth-Token": token(running, user), "OpenStack-API-Version": versions}
 
     def client(self) -> Client:
         return Client(self._stack.urls[0], self._headers)
@@ -79,12 +79,14 @@ class Bench:
         """Delete the volumes that were made, and wait until they are gone."""
         self.whole([partial(delete, ident=ident) for ident in ids(made)], "volumes", "deleting")
 
-    def _token(self, name: str) -> str:
-        user = {"name": name, "password": self._stack.passwords[name], "domain": {"id": "default"}}
-        scope = {"project": {"name": "demo", "domain": {"id": "default"}}}
-        auth = {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}
-        url = f"{self._stack.urls[0]}/identity/v3/auth/tokens"
-        return requests.post(url, json={"auth": auth}, timeout=30).headers["X-Subject-Token"]
+
+def token(running: Stack, name: str = "demo", project: str = "demo") -> str:
+    """Return a token of one of the stack's users."""
+    user = {"name": name, "password": running.passwords[name], "domain": {"id": "default"}}
+    scope = {"project": {"name": project, "domain": {"id": "default"}}}
+    auth = {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}
+    url = f"{running.urls[0]}/identity/v3/auth/tokens"
+    return requests.post(url, json={"auth": auth}, timeout=30).headers["X-Subject-Token"]
 
 
 def measure_volumes(running: Stack, report: Report, count: int) -> None:

@@ -20,7 +20,8 @@ import volumes.steps.snapshots
 import volumes.steps.volumes
 from clouds.errors import Unavailable
 
-ENDS = {"Failed", "Retry", "Broke", "Undone"}  # what a step answers with a reason
+# What a step answers with a reason, or passes one on to as `why`, and which of the arguments it is.
+ENDS = {"Failed": 0, "Retry": 0, "Broke": 0, "Undone": 0, "_failed": 1}
 # Functions of a module of steps that return a sentence, which they take from `reasons` themselves.
 TELLERS = {"_cause", "refusal_of"}
 STEPS: dict[ModuleType, tuple[ModuleType, ...]] = {
@@ -40,6 +41,9 @@ SAID: dict[ModuleType, dict[str, tuple[str, str]]] = {  # a sentence of each fun
         "unpromised": (bays.reasons.unpromised("x"), "output-invalid"),
         "silent": (bays.reasons.silent(Unavailable("x")), "heat-silent"),
         "busy": (bays.reasons.busy(), "heat-busy"),
+        "rolling_back": (bays.reasons.rolling_back(1, "x"), "rolling-back"),
+        "rolled_back": (bays.reasons.rolled_back(1, "x"), "rolled-back"),
+        "not_rolled_back": (bays.reasons.not_rolled_back("x", "y"), "rollback-failed"),
         "missing": (bays.reasons.missing(None), "stack-missing"),
         "failed": (bays.reasons.failed("r", "T", "x"), "resource-failed"),
         "stack_failed": (bays.reasons.stack_failed("S", ""), "stack-failed"),
@@ -71,7 +75,9 @@ def told(module: ModuleType) -> list[ast.expr]:
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ENDS:
-            found += node.args[:1] + [word.value for word in node.keywords if word.arg == "reason"]
+            place = ENDS[node.func.id]
+            found += node.args[place : place + 1]
+            found += [word.value for word in node.keywords if word.arg == "reason"]
         if isinstance(node, ast.FunctionDef) and node.name in TELLERS:
             returns = [each.value for each in ast.walk(node) if isinstance(each, ast.Return)]
             found += [value for value in returns if value is not None]
@@ -100,7 +106,7 @@ class ReasonTests(SimpleTestCase):
                 for expression in told(module):
                     name = said_by(expression)
                     indirect = ast.unparse(expression).startswith(
-                        ("(reasons.not_stored if ", "refused.reason", "cause.reason")
+                        ("(reasons.not_stored if ", "refused.reason", "cause.reason", "why")
                     )
                     self.assertTrue(
                         name or indirect, f"{module.__name__}: {ast.unparse(expression)} has no code"

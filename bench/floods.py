@@ -25,7 +25,7 @@ ASKED = 400  # requests of the project that behaves, one at a time
 PROCESSES, THREADS = 2, 16  # of the one that does not
 SPENT = 3000  # requests of a flood before anything is measured: what may be asked at once after a rest is used up then
 LOOK = 0.05
-PATH = f"{BASE}/volumes/detail"
+PATH = f"{BASE}/volumes/detail?limit=10"
 UNLIMITED = {"ROADSTEAD_RATE_PROJECT": "0"}
 NEIGHBOUR = "neighbour"
 

@@ -13,6 +13,7 @@ class BufferedSocket(socket.socket):
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.left = bytearray()
+        self.is_held = False  # nothing is sent but by `flush`
 
     @classmethod
     def of(cls, accepted: socket.socket) -> Self:
@@ -24,7 +25,7 @@ class BufferedSocket(socket.socket):
 
         :raises OSError: the client is gone.
         """
-        sent = 0 if self.left else self._send(data, flags)
+        sent = 0 if self.left or self.is_held else self._send(data, flags)
         self.left += memoryview(data)[sent:]
 
     def flush(self) -> int:

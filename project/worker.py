@@ -2,7 +2,9 @@
 
 As gunicorn has it, a thread reads a request as slowly as the client sends it and answers as slowly as the client takes
 that, and a dozen clients that never end are an outage. Here the process's own loop collects the bytes, of all
-connections at once, and hands out the rest of each answer; its patience is ARRIVAL and TAKING.
+connections at once, and hands out the rest of each answer; its patience is ARRIVAL and TAKING. It hands out late what
+tells a client that it asks too much (429): a refusal costs nearly what an answer does, and who is refused at once asks
+again at once. It is the answer that waits and not the next request, because behind a proxy that may be another's.
 
 What is too long to be taken, or of no known length, is passed on as it is, and no thread ever waits for the rest of it:
 its connection ends there, for reading at once and for good with the answer.
@@ -27,6 +29,7 @@ from project.buffered import BufferedSocket
 ARRIVAL: Final = 10.0  # seconds, from a connection's beginning or a request's first byte to its last
 HEAD: Final = 64 * 1024  # bytes of a request's line and headers
 BODY: Final = 1024 * 1024  # as the setting API_BODY_BYTES
+HOLD: Final = 1.0  # seconds, the least that such a client is told to wait
 TAKING: Final = 30.0  # seconds in which a client has taken nothing of its answer
 ALL: Final = 64 * 1024 * 1024  # bytes of a process's requests and answers under way; short ones are beside it
 LINGER: Final = 2.0  # seconds that a client has to take the end of its last answer and close
@@ -51,6 +54,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.is_cut = False  # there is a body, which is not collected
         self.waits = False  # in the loop, for a request
         self.held = 0  # bytes, of those that the process counts
+        self.answered: Any = None  # by a thread, with what it found: the future of `handle`
 
     def is_whole(self) -> bool:
         """Tell whether the request can be passed on."""
@@ -80,6 +84,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.held = 0  # bytes of requests that are not answered, and of answers that are not taken
+        self.holding: deque[Connection] = (
+            deque()
+        )  # answered, not to be told yet; first who has waited for longest
         self.owing: deque[Connection] = (
             deque()
         )  # answered, not taken; first who has taken nothing for longest
@@ -89,6 +96,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Begin; connections that are kept may be half of all, so that there is room for new ones."""
         self.max_keepalived = self.worker_connections // 2
         super().init_process()
+
+    def load_wsgi(self) -> None:
+        """Load the application, and see what it answers."""
+        super().load_wsgi()
+        self.wsgi: Any = _holding_refusals(self.wsgi)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wait no longer than until somebody is to be told its answer."""
+        if self.holding:
+            timeout = max(0.0, min(timeout, self.holding[0].timeout - time.monotonic()))
+        super().wait_for_and_dispatch_events(timeout)
 
     def accept(self, listener: Any) -> None:
         """Take a connection, and let it wait for its request; where too many wait, the first goes."""
@@ -159,21 +177,32 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return super().handle_request(req, conn)
 
     def finish_request(self, conn: Connection, fs: Any) -> None:
-        """Go on with the connection when its client has taken the answer."""
+        """Go on with the connection when its client has been told the answer and has taken it."""
         self._release(conn)
+        conn.answered = fs
         if not conn.sock.left:
             self._go_on(conn, fs)
             return
         conn.sock.setblocking(False)
         conn.held = len(conn.sock.left)
         self.held += conn.held
+        if not conn.sock.is_held:
+            self._hand_out(conn)
+            return
+        conn.sock.is_held = False
+        conn.timeout = time.monotonic() + HOLD
+        self.holding.append(conn)
+        if len(self.holding) > self.worker_connections // 4 or not self.alive:
+            self._hand_out(self.holding.popleft())
+
+    def _hand_out(self, conn: Connection) -> None:
         conn.timeout = time.monotonic() + TAKING
         self.owing.append(conn)
-        self.poller.register(conn.sock, EVENT_WRITE, partial(self._on_owing_socket_writable, conn, fs))
+        self.poller.register(conn.sock, EVENT_WRITE, partial(self._on_owing_socket_writable, conn))
         if self.held > ALL or len(self.owing) > self.worker_connections // 4:
             self._give_up(self.owing[0])
 
-    def _on_owing_socket_writable(self, conn: Connection, fs: Any, client: BufferedSocket) -> None:
+    def _on_owing_socket_writable(self, conn: Connection, client: BufferedSocket) -> None:
         if conn not in self.owing:  # given up since the loop was told of this
             return
         try:
@@ -189,7 +218,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.owing.append(conn)
         else:
             self.poller.unregister(client)
-            self._go_on(conn, fs)
+            self._go_on(conn, conn.answered)
 
     def _give_up(self, conn: Connection) -> None:
         self.owing.remove(conn)
@@ -248,8 +277,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         conn.close()
 
     def murder_pending(self) -> None:
-        """Close the connections whose request has not arrived in time, or whose answer is not taken."""
+        """Close connections whose request has not arrived in time, or whose answer is not taken; tell what is held."""
         now = time.monotonic()
+        while self.holding and self.holding[0].timeout <= now:
+            self._hand_out(self.holding.popleft())
         while self.pending_conns and self.pending_conns[0].timeout <= now:
             self._drop(self.pending_conns[0])
         while self.owing and self.owing[0].timeout <= now:
@@ -259,7 +290,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)
-        for conn in self.pending_conns:
+        for conn in (*self.pending_conns, *self.holding):
             conn.timeout = min(conn.timeout, deadline)
 
     def _wait(self, conn: Connection) -> None:
@@ -284,6 +315,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         with contextlib.suppress(OSError):
             conn.sock.send(word)
         self._close(conn)
+
+
+def _holding_refusals(application: Any) -> Any:
+    """Return the application, of which a refusal for too many requests is kept back in the connection."""
+
+    def answering(environ: Any, start_response: Any) -> Any:
+        def start(status: str, *more: Any) -> Any:
+            if status.startswith("429 "):
+                environ["gunicorn.socket"].is_held = True
+            return start_response(status, *more)
+
+        return application(environ, start)
+
+    return answering
 
 
 def _received(client: Any) -> bytes | None:

@@ -139,6 +139,19 @@ class SlowTests(ApiCase):
         self.assertEqual(made.recv(12), b"HTTP/1.1 431")
 
 
+class HeldTests(ApiCase):
+    def test_who_asks_too_much_is_told_so_a_second_later_and_holds_no_thread(self) -> None:
+        port = self.serve(ROADSTEAD_RATE_ADDRESS="0.001,1")
+        self.assertEqual(self.status(port, "/volume/"), 300)
+        began = time.monotonic()
+        refused = [self.opened(port, GET) for _ in range(5)]
+        self.assertEqual(self.status(port, "/healthz"), 200)
+        self.assertEqual({answer(made) for made in refused}, {429})
+        self.assertGreaterEqual(time.monotonic() - began, worker.HOLD)
+        refused[0].sendall(GET.replace(b"/volume/", b"/healthz"))  # and may go on
+        self.assertEqual(answer(refused[0]), 200)
+
+
 class LoopTests(TestCase):
     """What the loop makes of several connections, of which each process may have four."""
 
@@ -150,13 +163,16 @@ class LoopTests(TestCase):
         self.loop.poller = selectors.DefaultSelector()
         self.addCleanup(self.loop.poller.close)
 
-    def owing(self) -> tuple[worker.Connection, socket.socket]:
+    def owing(
+        self, told: bytes = ANSWER, *, is_held: bool = False
+    ) -> tuple[worker.Connection, socket.socket]:
         """Return a connection whose client has not taken all of its last answer, and the client's end of it."""
         ours, theirs = socket.socketpair()
         conn = worker.Connection(self.loop.cfg, BufferedSocket.of(ours), "", "")
         self.addCleanup(conn.close)
         self.addCleanup(theirs.close)
-        conn.sock.sendall(ANSWER)
+        conn.sock.is_held = is_held
+        conn.sock.sendall(told)
         self.loop.nr_conns += 1
         answered: Future[bool] = Future()
         answered.set_result(False)
@@ -215,6 +231,32 @@ class LoopTests(TestCase):
             self.owing()
         self.assertLess(self.loop.held, len(ANSWER))
         self.assertLess(sum(map(len, iter(lambda: client.recv(len(ANSWER)), b""))), len(ANSWER))
+
+    def test_what_is_held_is_handed_out_in_time(self) -> None:
+        conn, client = self.owing(b"too much", is_held=True)
+        client.setblocking(False)
+        self.loop.murder_pending()
+        self.loop.wait_for_and_dispatch_events(0)
+        with self.assertRaises(BlockingIOError):
+            client.recv(1)
+        conn.timeout = time.monotonic()
+        self.loop.wait_for_and_dispatch_events(60)  # which does not wait longer than until then
+        self.loop.murder_pending()
+        self.loop.wait_for_and_dispatch_events(60)
+        self.assertEqual(client.recv(100), b"too much")
+        self.assertEqual((list(self.loop.holding), list(self.loop.leaving), self.loop.held), ([], [conn], 0))
+
+    def test_of_too_many_that_are_held_the_first_is_told(self) -> None:
+        first, client = self.owing(b"too much", is_held=True)
+        then, _ = self.owing(b"too much", is_held=True)
+        self.assertEqual((list(self.loop.owing), list(self.loop.holding)), ([first], [then]))
+        self.loop.wait_for_and_dispatch_events(60)
+        self.assertEqual(client.recv(100), b"too much")
+
+    def test_nothing_is_held_at_the_end(self) -> None:
+        self.loop.alive = False
+        conn, _ = self.owing(b"too much", is_held=True)
+        self.assertEqual((list(self.loop.owing), list(self.loop.holding)), ([conn], []))
 
     def test_nobody_takes_a_connection_over_whose_client_has_not_taken_all(self) -> None:
         conn, _ = self.owing()

@@ -61,8 +61,8 @@ def _due(served: Iterable[str]) -> set[str]:
             backend__in=served, report_due__lte=Now()
         )
         taken = {pool.pk: pool.backend for pool in due}
-        later = Now() + timedelta(seconds=settings.POOL_REPORT)
-        Pool.objects.filter(pk__in=taken).update(report_due=later)
+        # Whoever dies while it asks is followed soon; the report itself puts the next one off.
+        Pool.objects.filter(pk__in=taken).update(report_due=Now() + AGAIN)
     return set(taken.values())
 
 
@@ -101,6 +101,7 @@ def _write(each: Configured, stats: PoolStats) -> None:
         reserved_percentage=each.reserved_percentage,
         promisable_gb=_promisable(stats.total - reserved, each.over_provisioning),
         free_promisable_gb=_promisable(stats.free - reserved, each.over_provisioning),
+        report_due=Now() + timedelta(seconds=settings.POOL_REPORT),
         reported_at=Now(),
         reported_by=local.node_name,
         down_since=None,

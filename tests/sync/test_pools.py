@@ -58,6 +58,15 @@ class ReportTests(Stored, TestCase):
         self.assertEqual((pools.report(), self.asked), (1, ["slow"]))
         self.assertEqual((pools.report(), self.asked), (0, ["slow"]))
 
+    def test_who_dies_while_it_asks_is_followed_soon(self):
+        self.due("slow")
+        with patch.object(DirectoryBackend, "stats", side_effect=SystemExit), self.assertRaises(SystemExit):
+            pools.report()
+        self.assertTrue(Pool.objects.filter(backend="slow", report_due__lte=Now() + pools.AGAIN).exists())
+        self.due("slow")
+        pools.report()
+        self.assertTrue(Pool.objects.filter(backend="slow", report_due__gt=Now() + MINUTE / 2).exists())
+
     def test_nothing_due_costs_at_most_two_statements(self):
         with CaptureQueriesContext(connection) as statements:
             pools.report()

@@ -127,6 +127,11 @@ class CreateTests(VolumesCase):
             self.assertIn("could not be found", self.create(404, size=1, volume_type=kind))
         self.assertIn("none offers its type, zone", self.create(400, size=1, availability_zone="mars"))
 
+    def test_what_a_pool_can_do_is_not_known_before_it_reports(self):
+        make.volume_type("slow", extra_specs={"volume_backend_name": "slow"})
+        make.pool("slow", reported_at=None, capabilities={})
+        self.create(503, size=1, volume_type="slow")
+
     def test_before_any_pool_is_told_of_it_is_to_be_asked_again(self):
         Pool.objects.all().delete()
         for _ in range(2):

@@ -40,6 +40,8 @@ def affinity(pool: Pool, wanted: Wanted) -> Refusal:
 
 
 def capabilities(pool: Pool, wanted: Wanted) -> Refusal:
+    if pool.reported_at is None:  # what it can do is not known yet; its health says so
+        return None
     spec = unmet(wanted.type.extra_specs, {**pool.capabilities, "pool_name": pool.name})
     return ("no", f"it does not meet {spec} of type {wanted.type.name}") if spec else None
 

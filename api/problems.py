@@ -15,7 +15,7 @@ import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404
-from psycopg2.errors import DeadlockDetected, ForeignKeyViolation
+from psycopg2.errors import DeadlockDetected, ForeignKeyViolation, LockNotAvailable
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
@@ -243,6 +243,9 @@ def translate(exc: Exception) -> Problem | None:  # noqa: C901, PLR0911 (a table
         case OperationalError() if isinstance(exc.__cause__, DeadlockDetected):
             logger.warning("two requests waited for each other", exc_info=exc)
             return Conflict("The request and another one were in each other's way. Try again.")
+        case OperationalError() if isinstance(exc.__cause__, LockNotAvailable):
+            logger.warning("a request has waited for others too long", exc_info=exc)
+            return Unavailable("Others keep what the request needs for too long. Try again in a moment.")
         case OperationalError() | InterfaceError():
             logger.error("database unavailable", exc_info=exc)
             return Unavailable(

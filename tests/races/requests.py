@@ -81,6 +81,16 @@ class RequestRaceTestCase(RaceTestCase):
 
         return answer
 
+    def impatient(self, ask: Callable[[], HttpResponse]) -> Callable[[], HttpResponse]:
+        """Return what asks on a session that waits for a lock as shortly as a node's does, or less."""
+
+        def hurried() -> HttpResponse:
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '300ms'")
+            return ask()
+
+        return hurried
+
     def await_a_waiting_session(self) -> None:
         end = time.monotonic() + 10
         while time.monotonic() < end:

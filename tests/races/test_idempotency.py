@@ -103,7 +103,7 @@ class IdempotencyRaceTests(RequestRaceTestCase):
     def test_a_twin_that_has_waited_long_is_told_that_the_first_is_under_way(self) -> None:
         with transaction.atomic():
             self.begin_another()
-            twin = self.in_background(self.create)
+            twin = self.in_background(self.impatient(self.create))
             answer = twin()
         self.assertEqual(answer.status_code, 409)
         self.assertIn(b"under way", answer.content)

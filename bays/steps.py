@@ -88,7 +88,7 @@ def update(held: Held[Bay], heat: Heat) -> StepOutcome:
     if stack is None:
         return Failed(reasons.missing(bay.stack_id))
     asked = bay.sent_for == bay.operation_id
-    if operation_tag(bay, bay.sends if asked else 1) in stack.tags and stack.action == "UPDATE":
+    if _bears(stack, bay):
         # Heat stores state and tags apart: a state read together with the new tag may still be the old one.
         if not _turns_back(bay) and (ended := _updated(held, heat, show(heat, stack.id))) is not None:
             return ended
@@ -117,9 +117,7 @@ def delete(held: Held[Bay], heat: Heat) -> StepOutcome:
     bay = held.row
     if bay.change.get(BARE):
         return _undelegate(held)
-    left = stacks_of(heat, bay)
-    if bay.stack_id is not None and all(stack.id != bay.stack_id for stack in left):
-        left += [stack for stack in [show(heat, bay.stack_id)] if stack is not None]
+    left = _left(heat, bay)
     if not left:
         late = _may_still_come(bay) if bay.stack_id is None else timedelta(0)
         return Again(min(late, _soon())) if late else _undelegate(held)
@@ -131,6 +129,14 @@ def delete(held: Held[Bay], heat: Heat) -> StepOutcome:
         _intend(held)
         heat.delete(stack.id)
     return Watch(_soon(), {"stack_id": left[0].id})
+
+
+def _left(heat: Heat, bay: Bay) -> list[Stack]:
+    """Return every stack of the bay that is not gone yet."""
+    left = stacks_of(heat, bay)
+    if bay.stack_id is not None and all(stack.id != bay.stack_id for stack in left):
+        left += [stack for stack in [show(heat, bay.stack_id)] if stack is not None]
+    return left
 
 
 def _undelegate(held: Held[Bay]) -> StepOutcome:
@@ -155,10 +161,42 @@ def _undelegate(held: Held[Bay]) -> StepOutcome:
     return Done("deleted")
 
 
+@_step
+def created_at_last(held: Held[Bay], heat: Heat) -> StepOutcome:
+    """Say how the making of the bay's stack ended, if it did; nothing is begun for it."""
+    stack = stack_of(heat, held.row)
+    if stack is None or stack.action == "DELETE":
+        return Watch(_soon())
+    outcome = _conclude(held, heat, stack, "created")
+    return replace(outcome, fields={**outcome.fields, "stack_id": stack.id})
+
+
+@_step
+def updated_at_last(held: Held[Bay], heat: Heat) -> StepOutcome:
+    """Say how the update of the bay's stack ended, if it was sent and did."""
+    stack = stack_of(heat, held.row)
+    if stack is None or not _bears(stack, held.row) or _turns_back(held.row):
+        return Watch(_soon())
+    return _updated(held, heat, show(heat, stack.id)) or Watch(_soon())
+
+
+@_step
+def deleted_at_last(held: Held[Bay], heat: Heat) -> StepOutcome:
+    """Say whether nothing of the bay is left in Heat and nothing can still come."""
+    bay = held.row
+    bare = bay.change.get(BARE) or not (_left(heat, bay) or (bay.stack_id is None and _may_still_come(bay)))
+    return _undelegate(held) if bare else Watch(_soon())
+
+
 STEPS: dict[str, Step] = {
     Status.CREATE_IN_PROGRESS: create,
     Status.UPDATE_IN_PROGRESS: update,
     Status.DELETE_IN_PROGRESS: delete,
+}
+LAST_LOOKS: dict[str, Step] = {
+    Status.CREATE_IN_PROGRESS: created_at_last,
+    Status.UPDATE_IN_PROGRESS: updated_at_last,
+    Status.DELETE_IN_PROGRESS: deleted_at_last,
 }
 
 
@@ -221,6 +259,12 @@ def _failed(held: Held[Bay], why: str, sends: int) -> StepOutcome:
     deadline = (bay.claimed_at or bay.created_at) + bay.deadline
     fields = {"node_count": count, "change": change, "deadline_at": deadline, "sent_at": None}
     return Retry(reasons.rolling_back(count, why), fields)
+
+
+def _bears(stack: Stack, bay: Bay) -> bool:
+    """Tell whether the stack bears the tag of the operation's newest sending: the update has reached it."""
+    send = bay.sends if bay.sent_for == bay.operation_id else 1
+    return operation_tag(bay, send) in stack.tags and stack.action == "UPDATE"
 
 
 def _turns_back(bay: Bay) -> bool:

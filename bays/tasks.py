@@ -15,7 +15,7 @@ from celery import shared_task
 from django.db import DatabaseError
 
 from bays.models import Bay, Quota
-from bays.steps import STEPS
+from bays.steps import LAST_LOOKS, STEPS
 from lifecycle import leases
 from lifecycle.advance import End, advance, go_on
 from workers import bell
@@ -43,11 +43,11 @@ def advance_bay(*, pk: str, **_: object) -> None:
         return  # a forged message
     ring = partial(bell.ring, advance_bay)
     began = time.monotonic()
-    bay = advance(Bay, bay_id, STEPS, ends=ENDS, claimed=_pass_on)
+    bay = advance(Bay, bay_id, STEPS, last_looks=LAST_LOOKS, ends=ENDS, claimed=_pass_on)
     if bay is not None:
         ring(bay)
     if not advance_bay.request.called_directly:
-        go_on(Bay, STEPS, ends=ENDS, ring=ring, since=began)
+        go_on(Bay, STEPS, last_looks=LAST_LOOKS, ends=ENDS, ring=ring, since=began)
 
 
 def _pass_on(bay: Bay) -> None:

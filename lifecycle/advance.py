@@ -40,21 +40,23 @@ def advance(
     pk: uuid.UUID,
     steps: Mapping[str, Step[L]],
     *,
+    last_looks: Mapping[str, Step[L]] | None = None,
     ends: Mapping[str, End[L]] | None = None,
     claimed: Callable[[L], object] | None = None,
 ) -> L | None:
     """Take one step of the row's work and return the row if its bell should be rung again at once.
 
-    A row that is not due, is held, is at rest or out of this node's reach is left alone. `ends` says, for an outcome,
-    what else changes in its transaction: it is called with the row as it was claimed and as it was written.
-    `claimed` is called before the step.
+    A row that is not due, is held, is at rest or out of this node's reach is left alone. `last_looks` are steps that
+    begin nothing: one is taken before the row fails at its deadline, for all of us may have been down when its work
+    ended. `ends` says, for an outcome, what else changes in its transaction: it is called with the row as it was
+    claimed and as it was written. `claimed` is called before the step.
     """
     held = _claim_surely(model, lambda: leases.claim(model, pk))
     if held is None:
         return None
     if claimed is not None:
         claimed(held.row)
-    return _answer(held, steps, ends or {})
+    return _answer(held, steps, last_looks or {}, ends or {})
 
 
 def go_on(
@@ -63,6 +65,7 @@ def go_on(
     *,
     ring: Callable[[L], object],
     since: float,
+    last_looks: Mapping[str, Step[L]] | None = None,
     ends: Mapping[str, End[L]] | None = None,
 ) -> None:
     """Take further rows that are due, longest due first, each with its own claim: one bell may stand for several.
@@ -76,7 +79,7 @@ def go_on(
         if now - began > SHORT:
             ring(held.row)
         began = now
-        row = _answer(held, steps, ends or {})
+        row = _answer(held, steps, last_looks or {}, ends or {})
         if row is not None:
             ring(row)
         if time.monotonic() - since > MOMENT:
@@ -109,12 +112,17 @@ def _claim_surely(model: type[L], claim: Callable[[], Held[L] | None]) -> Held[L
     return None
 
 
-def _answer(held: Held[L], steps: Mapping[str, Step[L]], ends: Mapping[str, End[L]]) -> L | None:
+def _answer(
+    held: Held[L],
+    steps: Mapping[str, Step[L]],
+    last_looks: Mapping[str, Step[L]],
+    ends: Mapping[str, End[L]],
+) -> L | None:
     with structlog.contextvars.bound_contextvars(
         resource=held.row.machine.name, id=str(held.row.pk), epoch=held.epoch, status=held.row.status
     ):
         try:
-            return _write_surely(held, _verdict(held) or _step(held, steps), ends)
+            return _write_surely(held, _verdict(held, last_looks) or _step(held, steps), ends)
         except Overtaken:
             return held.row
         except Stale:
@@ -126,17 +134,30 @@ def backoff(failures: int) -> timedelta:
     return min(timedelta(seconds=2 ** min(failures, 10)), LONGEST_WAIT)
 
 
-def _verdict(held: Held[L]) -> StepOutcome | None:
+def _verdict(held: Held[L], last_looks: Mapping[str, Step[L]]) -> StepOutcome | None:
     """Return the failure that the row's own columns already say, if they do: no step is run then."""
     row = held.row
     busy = row.machine.busy[row.status]
     last = f" Last: {row.status_reason}" if row.status_reason else ""
-    if row.claimed_at is not None and row.deadline_at is not None and row.claimed_at > row.deadline_at:
-        return Failed(reasons.deadline(row.status, f"{row.deadline_at:%Y-%m-%d %H:%M:%S}", last))
     if row.attempts > settings.MAX_ATTEMPTS:
         return Failed(reasons.gave_up(settings.MAX_ATTEMPTS, last))
+    if row.claimed_at is not None and row.deadline_at is not None and row.claimed_at > row.deadline_at:
+        late = Failed(reasons.deadline(row.status, f"{row.deadline_at:%Y-%m-%d %H:%M:%S}", last))
+        return _seen_at_last(held, last_looks) or late
     if held.taken_over and busy.when_lost is WhenLost.FAIL:
         return Failed(reasons.lost(row.status))
+    return None
+
+
+def _seen_at_last(held: Held[L], last_looks: Mapping[str, Step[L]]) -> StepOutcome | None:
+    """Return how the work has ended meanwhile, or that it has another deadline now; None if it would only go on."""
+    if held.row.status not in last_looks:
+        return None
+    match _step(held, last_looks):
+        case Done() | Failed() as ended:
+            return ended
+        case Again(fields=fields) | Retry(fields=fields) as other if "deadline_at" in fields:
+            return other
     return None
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import psycopg2
+from django.conf import settings
 from django.db import OperationalError, connection
 from django.db.models.functions import Now
 from django.test import TestCase, TransactionTestCase
@@ -99,6 +100,46 @@ class AdvanceTests(TestCase):
         self.assertEqual((self.calls, row.status), (0, Status.CREATE_FAILED))
         self.assertIn("Deadline passed", row.status_reason)
         self.assertIn("Heat: out of reach", row.status_reason)
+
+    def too_late(self, seen: StepOutcome | Exception) -> Bay:
+        """Find the row past its deadline, with what a last look sees, and return it."""
+
+        def look(_held: Held[Bay]) -> StepOutcome:
+            if isinstance(seen, Exception):
+                raise seen
+            return seen
+
+        Bay.objects.filter(pk=self.bay.pk).update(deadline_at=Now() - timedelta(seconds=1))
+        advance(Bay, self.bay.pk, {}, last_looks={Status.CREATE_IN_PROGRESS: look})
+        return Bay.objects.get(pk=self.bay.pk)
+
+    def test_past_its_deadline_it_ends_as_a_last_look_sees_that_it_ended(self) -> None:
+        self.assertEqual(self.too_late(Done("created")).status, Status.CREATE_COMPLETE)
+
+    def test_a_last_look_may_say_better_why_it_failed(self) -> None:
+        self.assertEqual(self.too_late(Failed("no room")).status_reason, "no room")
+
+    def test_a_last_look_gives_no_more_time(self) -> None:
+        seen: list[StepOutcome | Exception] = [
+            Again(),
+            Watch(timedelta(0)),
+            Retry("away"),
+            ZeroDivisionError(),
+        ]
+        for number, each in enumerate(seen):
+            with self.subTest(type(each).__name__):
+                self.bay = make.bay(name=f"bay-{number}", model=self.bay.baymodel)
+                row = self.too_late(each)
+                self.assertEqual(row.status, Status.CREATE_FAILED)
+                self.assertIn("Deadline passed", row.status_reason)
+
+    def test_a_last_look_that_gives_another_deadline_is_followed(self) -> None:
+        row = self.too_late(Retry("on the way back", {"deadline_at": Now() + timedelta(hours=1)}))
+        self.assertEqual((row.status, row.status_reason), (Status.CREATE_IN_PROGRESS, "on the way back"))
+
+    def test_one_that_breaks_each_worker_is_not_tried_for_ever(self) -> None:
+        Bay.objects.update(attempts=settings.MAX_ATTEMPTS)
+        self.assertIn("Gave up", self.too_late(Done("created")).status_reason)
 
     def test_lost_work_that_cannot_be_taken_up_half_way_fails(self) -> None:
         leases.claim(Bay, self.bay.pk)

@@ -58,6 +58,11 @@ class Problem(Exception):
         self.code = code or type(self).code
 
     @property
+    def is_refusal(self) -> bool:
+        """Tell whether surely nothing was done."""
+        return self.status < 500  # noqa: PLR2004 - the client's fault, by HTTP
+
+    @property
     def extra(self) -> dict[str, Any]:
         """Return further fields for an error body that has room for them."""
         return {}
@@ -202,6 +207,12 @@ class Unavailable(Problem):
     headers = {"Retry-After": "1"}
 
 
+class Waited(Unavailable):
+    """The database has ended the transaction since it could not have a lock in time: nothing was done."""
+
+    is_refusal = True
+
+
 class _Other(Problem):
     """A refusal of the framework's that has no class above."""
 
@@ -245,7 +256,7 @@ def translate(exc: Exception) -> Problem | None:  # noqa: C901, PLR0911 (a table
             return Conflict("The request and another one were in each other's way. Try again.")
         case OperationalError() if isinstance(exc.__cause__, LockNotAvailable):
             logger.warning("a request has waited for others too long", exc_info=exc)
-            return Unavailable("Others keep what the request needs for too long. Try again in a moment.")
+            return Waited("Others keep what the request needs for too long. Try again in a moment.")
         case OperationalError() | InterfaceError():
             logger.error("database unavailable", exc_info=exc)
             return Unavailable(

@@ -128,7 +128,7 @@ class ResourceView(APIView):
             yield
         except Exception as error:
             problem = translate(error)
-            if problem is not None and problem.status < 500:  # noqa: PLR2004 - else nobody knows what came of it
+            if problem is not None and problem.is_refusal:  # else nobody knows what came of it
                 self.withdraw()
             raise
         if not self._is_accepted:

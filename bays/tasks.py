@@ -15,7 +15,8 @@ from celery import shared_task
 from django.db import DatabaseError
 
 from bays.models import Bay, Quota
-from bays.steps import LAST_LOOKS, STEPS
+from bays.steps.bays import STEPS
+from bays.steps.last_looks import LAST_LOOKS
 from lifecycle import leases
 from lifecycle.advance import End, advance, go_on
 from workers import bell

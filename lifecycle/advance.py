@@ -32,6 +32,7 @@ End = Callable[[L, L], None]
 SHORT = 0.2  # seconds: a step that takes no longer may be waited for
 MOMENT = 1.0  # seconds for which a task goes on with further rows
 LONGEST_WAIT = timedelta(seconds=60)
+LAST_TRIES = 3  # looks at an outside that does not answer, seconds apart, before a row fails at its deadline
 RECONNECT = 0.2  # seconds between two attempts to reach the database again
 
 
@@ -48,8 +49,9 @@ def advance(
 
     A row that is not due, is held, is at rest or out of this node's reach is left alone. `last_looks` are steps that
     begin nothing: one is taken before the row fails at its deadline, for all of us may have been down when its work
-    ended. `ends` says, for an outcome, what else changes in its transaction: it is called with the row as it was
-    claimed and as it was written. `claimed` is called before the step.
+    ended; what does not answer then may be coming back itself, and is asked a few times. `ends` says, for an outcome,
+    what else changes in its transaction: it is called with the row as it was claimed and as it was written.
+    `claimed` is called before the step.
     """
     held = _claim_surely(model, lambda: leases.claim(model, pk))
     if held is None:
@@ -134,8 +136,8 @@ def backoff(failures: int) -> timedelta:
     return min(timedelta(seconds=2 ** min(failures, 10)), LONGEST_WAIT)
 
 
-def _verdict(held: Held[L], last_looks: Mapping[str, Step[L]]) -> StepOutcome | None:
-    """Return the failure that the row's own columns already say, if they do: no step is run then."""
+def _verdict(held: Held[L], last_looks: Mapping[str, Step[L]]) -> StepOutcome | Broke | None:
+    """Return what the row's own columns already say, if they do: no step is run then, but for a last look."""
     row = held.row
     busy = row.machine.busy[row.status]
     last = f" Last: {row.status_reason}" if row.status_reason else ""
@@ -149,15 +151,15 @@ def _verdict(held: Held[L], last_looks: Mapping[str, Step[L]]) -> StepOutcome | 
     return None
 
 
-def _seen_at_last(held: Held[L], last_looks: Mapping[str, Step[L]]) -> StepOutcome | None:
-    """Return how the work has ended meanwhile, or that it has another deadline now; None if it would only go on."""
+def _seen_at_last(held: Held[L], last_looks: Mapping[str, Step[L]]) -> StepOutcome | Broke | None:
+    """Return what a last look has come to; None if the work would only go on."""
     if held.row.status not in last_looks:
         return None
     match _step(held, last_looks):
-        case Done() | Failed() as ended:
-            return ended
-        case Again(fields=fields) | Retry(fields=fields) as other if "deadline_at" in fields:
-            return other
+        case Done() | Failed() | Broke() as seen:  # a look that broke is no look; attempts are counted
+            return seen
+        case Retry(fields=fields) as later if "deadline_at" in fields or held.row.retries < LAST_TRIES:
+            return later
     return None
 
 

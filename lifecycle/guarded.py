@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from django.db import connection
-from django.db.models import Case, DurationField, Expression, F, Model, Q, TextField, Value, When
+from django.db.models import Case, DurationField, F, Model, Q, TextField, Value, When
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce, Now
 
@@ -150,6 +150,8 @@ def _a_rest(model: type[L], fields: Fields, *, watch: bool, clean: bool, retry: 
         "updated_at": Now(),
         **fields,
     }
+    if "deadline_at" in fields:
+        values["deadline_at"] = _if(same, fields["deadline_at"], F("deadline_at"))
     if clean:
         values |= {"attempts": 0, "taken_from": None}
     return Swap(model, **FENCE, values=values)
@@ -184,5 +186,5 @@ def _as(name: str) -> str:
     return f"field {name}"
 
 
-def _if(condition: Q, then: Expression | F, otherwise: F) -> Case:
+def _if(condition: Q, then: object, otherwise: F) -> Case:
     return Case(When(condition, then=then), default=otherwise)

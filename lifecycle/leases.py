@@ -135,8 +135,8 @@ def rest(
 
     `clean` says that the attempt came to its own end, which resets the count of attempts. `retry` and `reason`
     are shown on the resource until its next step. If a request has moved the row meanwhile (a delete during a
-    create), the fields are written and the new work is due at once. `also` runs in the same transaction.
-    `instead_of` names the write that was refused before, for the log.
+    create), the fields are written, a deadline apart, and the new work is due at once. `also` runs in the same
+    transaction. `instead_of` names the write that was refused before, for the log.
 
     :raises Stale: the row is held no longer under this claim; nothing was written.
     """

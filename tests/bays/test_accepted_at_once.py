@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from datetime import timedelta
 from unittest.mock import patch
@@ -11,8 +10,9 @@ from django.test import TransactionTestCase, override_settings
 
 from bays import actions, tasks
 from bays.models import Bay, BayModel, Quota
-from bays.steps import STEPS
+from bays.steps.bays import STEPS
 from bays.tasks import advance_bay
+from lifecycle import advance as advance_module
 from lifecycle import local
 from lifecycle.outcome import Watch
 from tests import make
@@ -78,8 +78,7 @@ class OneBellForManyTests(TransactionTestCase):
     def setUp(self):
         self.node = make.node()
         self.enterContext(patch.object(local, "node_id", self.node.pk))
-        self.addCleanup(local.mark_renewed, local.last_renewed())
-        local.mark_renewed(time.monotonic())
+        self.enterContext(patch.object(advance_module, "MOMENT", 3600.0))
         self.rung: list[uuid.UUID] = []
         self.enterContext(patch.object(bell, "ring", lambda task, row: self.rung.append(row.pk)))
         self.order: list[list[uuid.UUID]] = []

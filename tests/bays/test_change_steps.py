@@ -15,7 +15,7 @@ from bays import actions, changing
 from bays.models import Bay, Quota
 from bays.stacks import OPERATION_TAG, bay_tag, stack_name
 from bays.states import Status
-from bays.steps import MAX_DELETES
+from bays.steps.bays import MAX_DELETES
 from chaos.heat_proxy import Fault, Spoil
 from lifecycle.models import Operation
 from tests import make

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from bays.models import Bay
 from bays.stacks import OPERATION_TAG, OWNER_TAG, bay_tag, request_for, stack_name
 from bays.states import Status
-from bays.steps import STEPS
+from bays.steps.bays import STEPS
 from chaos.heat_proxy import Fault, Spoil
 from lifecycle import leases
 from lifecycle.errors import Stale

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 from django.db.models.functions import Now
 
 from bays import actions, changing
 from bays.models import Bay
 from bays.states import Status
+from bays.steps import judging, last_looks
 from chaos.heat_proxy import Fault, Spoil
+from lifecycle.advance import LAST_TRIES
 from lifecycle.models import Operation
 from tests import make
 from tests.bays.stepping import StepCase
@@ -21,6 +24,13 @@ CHANGES = ("POST", "PUT", "PATCH", "DELETE")
 
 
 class LastLookTests(StepCase):
+    def setUp(self):
+        super().setUp()
+        self.enterContext(self.spared_no_longer())
+
+    def spared_no_longer(self) -> Any:
+        return patch.object(last_looks, "_spared_until", 0.0)
+
     def too_late(self) -> Any:
         """Take the step that finds the deadline passed, and return the bay if it is still there."""
         self.proxy.calls.clear()
@@ -75,13 +85,46 @@ class LastLookTests(StepCase):
         self.assertEqual((bay.status, self.live()), (Status.CREATE_FAILED, []))
         self.assertRegex(bay.status_reason, LATE)
 
-    def test_a_heat_that_does_not_answer_gets_no_more_time(self):
+    def away(self) -> None:
+        self.proxy.faults.append(Fault(None, None, Spoil.DROP_BEFORE, times=100))
+
+    def test_a_heat_that_does_not_answer_is_asked_a_few_times(self):
         self.a_bay()
         settled(self.heat, self.step().stack_id)
-        self.proxy.faults.append(Fault(None, None, Spoil.DROP_BEFORE, times=100))
+        self.away()
+        self.assertEqual(self.too_late().status, Status.CREATE_IN_PROGRESS)
+        self.proxy.faults.clear()
+        with self.spared_no_longer():
+            self.assertEqual(self.too_late().status, Status.CREATE_COMPLETE)
+
+    def test_and_no_longer(self):
+        self.a_bay()
+        self.step()
+        self.away()
+        Bay.objects.update(retries=LAST_TRIES)
         bay = self.too_late()
         self.assertEqual(bay.status, Status.CREATE_FAILED)
         self.assertRegex(bay.status_reason, LATE)
+
+    def test_of_many_that_are_late_one_finds_out_that_heat_does_not_answer(self):
+        self.a_bay()
+        self.step()
+        self.away()
+        self.too_late()
+        asked = self.proxy.total()
+        self.assertGreater(asked, 0)
+        bay = self.too_late()
+        self.assertEqual((self.proxy.total(), bay.status), (0, Status.CREATE_IN_PROGRESS))
+        self.assertIn("did not answer lately", bay.status_reason)
+
+    def test_a_stack_that_is_gone_says_so(self):
+        bay = self.created()
+        self.resized(1)
+        self.heat.delete(bay.stack_id)
+        settled(self.heat, bay.stack_id)
+        bay = self.too_late()
+        self.assertEqual(bay.status, Status.UPDATE_FAILED)
+        self.assertRegex(bay.status_reason, r"^Stack .* was not found in Heat")
 
     def test_an_update_that_has_come_to_its_end_counts(self):
         self.created()
@@ -105,6 +148,14 @@ class LastLookTests(StepCase):
         self.assertRegex(bay.status_reason, r"^Rolling back to 1 nodes\. ")
         self.assertGreater(bay.deadline_at, bay.claimed_at)
         self.assertEqual(self.finished().status, Status.ROLLBACK_COMPLETE)
+
+    def test_so_is_one_that_would_have_been_sent_once_more(self):
+        self.created(node_count=1, labels={"fail_node": "1"})
+        self.resized(2, rollback=True)
+        settled(self.heat, self.step().stack_id)
+        with patch.object(judging, "cause_of", lambda *_: judging.Cause("called off", is_aftermath=True)):
+            bay = self.too_late()
+        self.assertEqual(bay.status_reason, "Rolling back to 1 nodes. called off")
 
     def test_a_bay_of_which_nothing_is_left_is_gone(self):
         settled(self.heat, self.deleting().stack_id)

@@ -11,12 +11,13 @@ from django.conf import settings
 from django.db import OperationalError, connection
 from django.db.models.functions import Now
 from django.test import TestCase, TransactionTestCase
+from django.utils import timezone
 
 from bays.models import Bay
 from bays.states import BAY, Status
 from lifecycle import advance as advance_module
 from lifecycle import leases, local
-from lifecycle.advance import LONGEST_WAIT, advance, backoff
+from lifecycle.advance import LAST_TRIES, LONGEST_WAIT, advance, backoff
 from lifecycle.errors import LeaseLost
 from lifecycle.leases import Held
 from lifecycle.machine import Busy, Machine, WhenLost
@@ -119,19 +120,29 @@ class AdvanceTests(TestCase):
     def test_a_last_look_may_say_better_why_it_failed(self) -> None:
         self.assertEqual(self.too_late(Failed("no room")).status_reason, "no room")
 
-    def test_a_last_look_gives_no_more_time(self) -> None:
-        seen: list[StepOutcome | Exception] = [
-            Again(),
-            Watch(timedelta(0)),
-            Retry("away"),
-            ZeroDivisionError(),
-        ]
-        for number, each in enumerate(seen):
-            with self.subTest(type(each).__name__):
+    def test_a_last_look_at_work_that_goes_on_gives_no_more_time(self) -> None:
+        goes_on: list[StepOutcome] = [Again(), Watch(timedelta(0))]
+        for number, seen in enumerate(goes_on):
+            with self.subTest(type(seen).__name__):
                 self.bay = make.bay(name=f"bay-{number}", model=self.bay.baymodel)
-                row = self.too_late(each)
+                row = self.too_late(seen)
                 self.assertEqual(row.status, Status.CREATE_FAILED)
                 self.assertIn("Deadline passed", row.status_reason)
+
+    def test_what_does_not_answer_is_looked_at_a_few_times(self) -> None:
+        """It may be coming back as we are; who has tried in vain for long does not try on."""
+        for number in range(LAST_TRIES):
+            row = self.too_late(Retry("Heat: away"))
+            self.assertEqual((row.status, row.retries), (Status.CREATE_IN_PROGRESS, number + 1))
+            Bay.objects.update(not_before=Now())
+        row = self.too_late(Retry("Heat: away"))
+        self.assertEqual(row.status, Status.CREATE_FAILED)
+        self.assertRegex(row.status_reason, "^Deadline passed.* Last: Heat: away$")
+
+    def test_a_last_look_that_was_cut_off_is_taken_again(self) -> None:
+        with self.assertLogs("lifecycle.advance", "ERROR"):
+            row = self.too_late(ZeroDivisionError())
+        self.assertEqual((row.status, row.attempts), (Status.CREATE_IN_PROGRESS, 1))
 
     def test_a_last_look_that_gives_another_deadline_is_followed(self) -> None:
         row = self.too_late(Retry("on the way back", {"deadline_at": Now() + timedelta(hours=1)}))
@@ -173,6 +184,24 @@ class AdvanceTests(TestCase):
 
         self.assertTrue(advance(Bay, self.bay.pk, {Status.CREATE_IN_PROGRESS: step}))
         self.assertEqual(Bay.objects.get().status, Status.DELETE_IN_PROGRESS)
+
+    def test_an_overtaken_step_gives_the_request_that_overtook_it_no_deadline(self) -> None:
+        def step(held: Held[Bay]) -> StepOutcome:
+            request(held.row, "delete", Asked("u" * 32, make.PROJECT), name="bay1")
+            return Retry("the way back", fields)
+
+        asked = timezone.now()
+        for fields in (
+            {"deadline_at": asked - timedelta(hours=2)},
+            {"deadline_at": Now() - timedelta(hours=2)},
+        ):
+            with self.subTest(fields):
+                Bay.objects.all().delete()
+                self.bay = make.bay(model=self.bay.baymodel)
+                advance(Bay, self.bay.pk, {Status.CREATE_IN_PROGRESS: step})
+                row = Bay.objects.get()
+                self.assertEqual(row.status, Status.DELETE_IN_PROGRESS)
+                self.assertTrue(row.deadline_at and row.deadline_at > asked)
 
     def test_a_late_step_changes_nothing(self) -> None:
         def step(_held: Held[Bay]) -> StepOutcome:
@@ -275,6 +304,8 @@ class GoOnTests(TestCase):
     """One bell may stand for several rows: whoever answers it goes on with those that are due."""
 
     def setUp(self) -> None:
+        self.enterContext(patch.object(advance_module, "SHORT", 60.0))
+        self.enterContext(patch.object(advance_module, "MOMENT", 3600.0))
         model = make.baymodel()
         self.bays = [make.bay(name=f"bay{number}", model=model) for number in range(4)]
         self.rung: list[str] = []

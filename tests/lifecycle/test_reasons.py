@@ -10,7 +10,10 @@ from types import ModuleType
 from django.test import SimpleTestCase
 
 import bays.reasons
-import bays.steps
+import bays.steps.asking
+import bays.steps.bays
+import bays.steps.judging
+import bays.steps.last_looks
 import lifecycle.advance
 import lifecycle.reasons
 import volumes.reasons
@@ -21,11 +24,11 @@ import volumes.steps.volumes
 from clouds.errors import Unavailable
 
 # What a step answers with a reason, or passes one on to as `why`, and which of the arguments it is.
-ENDS = {"Failed": 0, "Retry": 0, "Broke": 0, "Undone": 0, "_failed": 1}
+ENDS = {"Failed": 0, "Retry": 0, "Broke": 0, "Undone": 0, "failed": 1}
 # Functions of a module of steps that return a sentence, which they take from `reasons` themselves.
-TELLERS = {"_cause", "refusal_of"}
+TELLERS = {"cause_of", "refusal_of"}
 STEPS: dict[ModuleType, tuple[ModuleType, ...]] = {
-    bays.reasons: (bays.steps,),
+    bays.reasons: (bays.steps.asking, bays.steps.bays, bays.steps.judging, bays.steps.last_looks),
     volumes.reasons: (
         volumes.steps.asking,
         volumes.steps.connections,
@@ -91,7 +94,7 @@ def said_by(expression: ast.expr) -> str | None:
             return name
         case ast.Call(func=ast.Name(id=name)) if name in TELLERS:
             return name
-        case ast.Call(func=ast.Name(id="_Cause"), args=[reason, _]):
+        case ast.Call(func=ast.Name(id="Cause"), args=[reason, _]):
             return said_by(reason)
         case ast.Attribute(value=ast.Call() as cause, attr="reason"):
             return said_by(cause)

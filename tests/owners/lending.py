@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 from django.db import OperationalError, connection
 from django.db.models.functions import Now
+from psycopg2.errors import LockNotAvailable
 
 from api.problems import Conflict
 from bays import actions, delegations
@@ -84,6 +85,14 @@ class Lending(OwnersCase):
                 twin.join()
         self.assertEqual({answer.content for answer in answers}, {answers[0].content})
         self.assertEqual(self.trusts(), [self.trust_of(Bay.objects.get())])
+
+    def test_what_has_waited_too_long_for_a_lock_gives_its_trust_back(self):
+        """The database has ended the transaction, so surely nothing was done."""
+        waited = OperationalError("canceling statement due to lock timeout")
+        waited.__cause__ = LockNotAvailable()
+        with patch.object(actions, "create", side_effect=waited):
+            self.error(self.ask("POST", "/clusters", self.wish()), 503)
+        self.assertEqual(self.trusts(), [])
 
     def test_what_nobody_knows_the_outcome_of_keeps_its_trust(self):
         """The connection breaks in the commit: the bay may be there."""

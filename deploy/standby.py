@@ -57,7 +57,7 @@ class Pair:
 
     def ask(self, name: str, statement: str, *values: object, database: str = "postgres") -> Any:
         """Return the first value that a server answers to a statement, which commits by itself."""
-        with closing(psycopg2.connect(self.servers[name].url(database), connect_timeout=2)) as connection:
+        with closing(psycopg2.connect(self.servers[name].url(database), connect_timeout=10)) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(statement, values or None)

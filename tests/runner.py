@@ -14,6 +14,8 @@ from typing import Any
 
 from django.conf import settings
 from django.test.runner import DiscoverRunner
+from hypothesis import HealthCheck
+from hypothesis import settings as Profile  # noqa: N812 - Django's are called settings here
 
 from lifecycle import local
 
@@ -41,6 +43,9 @@ class Runner(DiscoverRunner):
 
     def setup_test_environment(self, **kwargs: Any) -> None:
         super().setup_test_environment(**kwargs)
+        # How long an example takes says how busy the machine is.
+        Profile.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        Profile.load_profile("busy")
         settings.MIDDLEWARE = ["tests.described.Checking", *settings.MIDDLEWARE]
         import_module("tests.described").watch_serializers()  # which needs the apps to be ready
         if self.verbosity < 2:  # what the system logs while it is being provoked is no news

@@ -18,6 +18,7 @@ from api.waiting import CROWDED, DRAINS, wait_for
 from lifecycle import local
 from lifecycle.models import Operation
 from tests import make
+from tests.faults.listening import await_
 
 LONG = 60
 
@@ -57,8 +58,9 @@ class WaitTests(TransactionTestCase):
     def waits(self, number, seconds=LONG):
         """Have so many wait for the block, and end with it."""
         threads = [self.waiter(seconds) for _ in range(number)]
-        while sum(len(events) for events in waiting.waiters._waiting.values()) < number:
-            time.sleep(0.01)
+        await_(
+            lambda: sum(len(events) for events in waiting.waiters._waiting.values()) >= number, "they wait"
+        )
         yield [told for _, told in threads]
         for thread, _ in threads:
             thread.join(LONG)
@@ -126,7 +128,7 @@ class WaitTests(TransactionTestCase):
             self.end()
 
     def test_another_operation_wakes_nobody(self):
-        with override_settings(OPERATION_WAITERS=1), self.waits(1, seconds=1) as told:
+        with override_settings(OPERATION_WAITERS=1), self.waits(1, seconds=10) as told:
             Operation.objects.create(
                 resource_type="bay",
                 resource_id=uuid.uuid4(),

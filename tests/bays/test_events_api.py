@@ -21,7 +21,7 @@ from lifecycle.requests import Asked
 from sync.history import put_events_in_order
 from tests import make
 from tests.bays.base import BASE, Statements
-from tests.faults.listening import await_
+from tests.told import await_, is_told
 
 FIELDS = {
     *("id", "at", "resource_type", "resource_id", "project_id", "operation_id"),
@@ -65,14 +65,8 @@ class EventsCase(TransactionTestCase):
         bay = bay or self.a_bay(project)
         requests.request(bay, "delete", Asked("u" * 32, bay.project_id), name=bay.name)
         event = Event.objects.latest("pk")
-        await_(lambda: self.is_told(event), "nothing that writes is older")
+        await_(lambda: is_told(event), "nothing that writes is older")
         return event
-
-    def is_told(self, event: Event) -> bool:
-        """Tell whether no transaction, of whichever database of the server, delays the event."""
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint > %s", [event.turn])
-            return bool(cursor.fetchone()[0])
 
 
 class ListTests(EventsCase):

@@ -13,7 +13,8 @@ from bays import changing, reasons
 from bays.models import Bay, NodeGroup
 from bays.stacks import OPERATION_TAG
 from bays.states import Status
-from bays.steps import MAX_UPDATES, MAX_WAITS
+from bays.steps.bays import MAX_WAITS
+from bays.steps.judging import MAX_UPDATES
 from chaos.heat_proxy import Fault, Spoil
 from tests import make
 from tests.bays.stepping import StepCase
@@ -32,7 +33,7 @@ class AftermathTests(StepCase):
         """Have an update fail in one group while the nodes of another are still being made."""
         self.created(node_count=0)
         make.nodegroup(self.bay, node_count=1, labels={"boot_seconds": "0", "fail_node": "0"})
-        Bay.objects.update(labels={"boot_seconds": "6"})
+        Bay.objects.update(labels={"boot_seconds": "15"})
         self.resized(2)
         self.step()
         bay = self.settle()
@@ -82,7 +83,7 @@ class AftermathTests(StepCase):
 
     def test_an_update_of_which_parts_were_cancelled_is_asked_for_again(self):
         self.created(node_count=0)
-        Bay.objects.update(labels={"boot_seconds": "3"})
+        Bay.objects.update(labels={"boot_seconds": "10"})
         operation = self.resized(1).operation_id
         self.cancelled(send=1)
         self.until(lambda: self.rest().sends == 2, "it is sent again")
@@ -95,7 +96,7 @@ class AftermathTests(StepCase):
 
     def test_one_that_is_cancelled_again_and_again_fails_and_says_so(self):
         self.created(node_count=0)
-        Bay.objects.update(labels={"boot_seconds": "3"})
+        Bay.objects.update(labels={"boot_seconds": "10"})
         self.resized(1)
         for send in range(1, MAX_UPDATES + 1):
             self.cancelled(send)

@@ -66,8 +66,7 @@ class Bays(Part):
 
         said = self.typed("coe cluster resize one 0")
         self.assertIn("Request to resize cluster one has been accepted", said)
-        words = ("coe", "cluster", "update", "one", "--node-count", "0")
-        self.assertIn("whose status is UPDATE_IN_PROGRESS", self.openstack(*words, fails=True))
+        self.complains("coe cluster update one --node-count 0", of="whose status is UPDATE_IN_PROGRESS")
         self.await_status(bay_id, "UPDATE_COMPLETE")
         said = self.typed("coe cluster update one --node-count 0")
         self.assertIn("Request to update cluster one has been accepted", said)

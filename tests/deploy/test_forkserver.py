@@ -48,10 +48,12 @@ PARENT = """
 import itertools, logging, pathlib, signal, sys
 sys.path.insert(0, {root!r})
 from deploy.child import Child
+from deploy import forkserver
 from deploy.forkserver import Forkserver
 from deploy.supervise import Supervisor
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 folder = pathlib.Path({folder!r})
+forkserver.PATIENCE = {patience!r}
 warm = Forkserver({modules!r})
 numbers = itertools.count(1)
 program = Child(
@@ -73,12 +75,13 @@ class ForkserverTests(SimpleTestCase):
         (self.folder / "warm_for_tests.py").write_text(WARM)
         (self.folder / "program.py").write_text(PROGRAM)
 
-    def start(self, *modules: str, how: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    def start(self, *modules: str, how: tuple[str, ...] = (), patience: float = 2.0) -> subprocess.Popen[str]:
         words = {
             "root": str(ROOT),
             "folder": str(self.folder),
             "path": f"{ROOT}:{self.folder}",
             "modules": modules or ("warm_for_tests",),
+            "patience": patience,
             "how": how or (str(self.folder / "program.py"),),
         }
         parent = subprocess.Popen(
@@ -115,7 +118,7 @@ class ForkserverTests(SimpleTestCase):
         return self.pids()[role]
 
     def test_a_copy_is_warm_and_else_like_a_program_that_was_executed(self):
-        parent = self.start()
+        parent = self.start(patience=60.0)
         told = self.told(1)
         self.assertEqual(told["imported_by"], self.pids()["forkserver"])
         self.assertEqual((told["parent"], told["pid"]), (parent.pid, self.pids()["program"]))
@@ -131,7 +134,7 @@ class ForkserverTests(SimpleTestCase):
         self.assertEqual(self.told(1)["argv"], ["a word"])
 
     def test_its_deaths_are_told_as_they_were(self):
-        parent = self.start()
+        parent = self.start(patience=60.0)
         os.kill(self.told(1)["pid"], signal.SIGUSR1)
         os.kill(self.told(2)["pid"], signal.SIGKILL)
         self.assertNotEqual(self.told(3)["imported_by"], None)

@@ -56,7 +56,8 @@ class Balancer:
     def _serve(self, client: socket.socket) -> None:
         with ExitStack() as stack, suppress(OSError, IndexError):
             stack.enter_context(closing(client))
-            healthy = sorted(self.healthy)
+            while not (healthy := sorted(self.healthy)):
+                self._over.wait(EVERY)
             port = healthy[next(self._turn) % len(healthy)]
             server = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
             server.settimeout(None)

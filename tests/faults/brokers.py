@@ -11,6 +11,7 @@ import redis
 from deploy.rabbitmq import Rabbit
 
 PAUSE = 0.05
+LONGEST = 120.0  # seconds
 
 
 class Broker(Protocol):
@@ -46,7 +47,9 @@ class Valkey:
         self._client.flushall()
 
     def await_up(self) -> None:
+        end = time.monotonic() + LONGEST
         while not self._answers():
+            assert time.monotonic() < end, "it does not come up"
             time.sleep(PAUSE)
 
     def _answers(self) -> bool:
@@ -80,7 +83,9 @@ class RabbitMQ:
         self._up.purge()
 
     def await_up(self) -> None:
+        end = time.monotonic() + LONGEST
         while not all(node.is_ready() for node in self.nodes):
+            assert time.monotonic() < end, "they do not come up"
             time.sleep(PAUSE)
 
     @property

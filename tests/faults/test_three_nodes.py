@@ -13,6 +13,7 @@ from bays.states import Status
 from chaos.processes import runs, send
 from sync.models import Cursor
 from tests.faults.base import FaultTestCase, say
+from tests.faults.test_processes import PATIENT
 
 WINDOW = 10.0  # seconds over which calls are counted
 
@@ -20,16 +21,17 @@ WINDOW = 10.0  # seconds over which calls are counted
 class ThreeNodesTests(FaultTestCase):
     node_count = 3
     told = {
-        "ROADSTEAD_HEAT_POLL": "2"
-    }  # seconds between two looks at a stack: above the second between two ticks
+        **PATIENT,
+        "ROADSTEAD_HEAT_POLL": "2",  # seconds between two looks at a stack: above the second between two ticks
+    }
 
     def test_nothing_is_lost_with_a_node_that_is_killed_whole(self) -> None:
         victim = self.nodes[1]
         with self.proxy.hold("POST", "stacks") as hold:
             bays = [bay for node in range(3) for bay in self.create(4, node=node)]
             self.await_(lambda: hold.held >= 12, "every child of all nodes holds a row")
-            held = self.await_(lambda: self.held_by(victim), "the victim holds some")
             everything, killed_at = victim.everything(), self.now()
+            held = self.await_(lambda: self.held_by(victim), "the victim holds some")
             send(everything, signal.SIGKILL)
             bays += self.create(2, node=2)
         self.await_(lambda: not any(map(runs, everything)), "nothing of the node is left")

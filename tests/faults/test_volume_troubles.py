@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from unittest import skipIf
 
@@ -19,8 +20,18 @@ from tests.faults.volume_base import VolumeFaultCase
 from tests.faults.whole import say
 from volumes.models import Message, Pool, Snapshot, Volume
 
+SERVED = 1.5  # seconds, above a node's SERVING_CACHE
+
 
 class TroubleTests(VolumeFaultCase):
+    told = {
+        **VolumeFaultCase.told,
+        "ROADSTEAD_COPY_SLICE": "3",  # whoever holds a copy holds it for a while
+        "ROADSTEAD_LEASE": "15",  # nobody dies here, however slow the machine
+        "ROADSTEAD_STEP_LIMIT": "20",
+        "ROADSTEAD_STALL": "30",
+    }
+    rate = 2 * MIB
     node_count = 2
     layout = ("fast,slow",)
 
@@ -70,7 +81,8 @@ class TroubleTests(VolumeFaultCase):
     def test_a_directory_that_goes_away_in_the_middle_of_a_copy_is_waited_for(self) -> None:
         volume = self.created("slow")
         data = self.content(volume)
-        clone, doomed = self.clone(volume), self.created("slow")
+        doomed = self.created("slow")
+        clone = self.clone(volume)
         self.under_way(clone)
         with self.yard.gone("slow"):
             self.await_down()
@@ -90,6 +102,9 @@ class TroubleTests(VolumeFaultCase):
 
     def test_a_new_volume_whose_pool_is_gone_is_made_elsewhere(self) -> None:
         Pool.objects.filter(backend="fast").update(disabled=True)  # so that it is placed in the one that goes
+        Pool.objects.filter(backend="slow").update(
+            report_due=Now() + timedelta(minutes=1)
+        )  # nobody looks yet
         with self.yard.gone("slow"):
             moved = self.create("__DEFAULT__")
             self.assertEqual(moved.backend, "slow")
@@ -172,6 +187,7 @@ class TroubleTests(VolumeFaultCase):
             lambda: sum(log.read_text(errors="replace").count(words) for log in node.logs()) > before,
             f"{node.name} hears it",
         )
+        time.sleep(SERVED)  # there is nothing to wait on: each child believes for so long what it has read
         say(f"{what}: heard after {time.monotonic() - began:.1f} s")
 
     def test_a_node_that_is_disabled_leaves_the_work_to_the_other_and_joins_again(self) -> None:

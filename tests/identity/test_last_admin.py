@@ -1,3 +1,5 @@
+from django.test import override_settings
+
 from identity.models import Assignment, Project, Role, User
 from tests.identity.base import AdminCase
 
@@ -41,6 +43,7 @@ class LastAdminTests(AdminCase):
                     {"project": {"enabled": False}},
                 )
 
+    @override_settings(TOKEN_CACHE_SECONDS=3600)
     def test_it_does_not_let_the_last_one_go_whichever_way(self):
         unable = {
             "has no role": lambda: Assignment.objects.filter(user=self.sam).update(role=Role.READER),

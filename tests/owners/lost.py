@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -13,11 +14,11 @@ from django.db.models.functions import Now
 from bays import delegations, parties
 from bays.models import Bay
 from bays.states import Status
-from bays.steps import STEPS
+from bays.steps.bays import STEPS
 from lifecycle import leases
 from sync import stacks
 from sync.stacks import DRIFT
-from tests.owners.base import OwnersCase
+from tests.owners.base import PATIENCE, OwnersCase
 
 LONG = "600"  # seconds that a node takes which is still being made when the test is over
 
@@ -172,8 +173,10 @@ class End(OwnersCase):
         bay = self.at_the_end()
         Bay.objects.filter(pk=bay.pk).update(watched=False, not_before=Now() - timedelta(seconds=1))
         held: Any = leases.claim(Bay, bay.pk)
+        end = time.monotonic() + PATIENCE
         while self.trusts():  # its stack is told of as deleted a moment before it is gone
             STEPS[Status.DELETE_IN_PROGRESS](held)
+            self.assertLess(time.monotonic(), end)
         dead = {"lease_until": Now() - timedelta(seconds=settings.LEASE)}
         Bay.objects.filter(pk=bay.pk).update(**dead)
         delegations.forget()

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import TransactionTestCase
 
 T = TypeVar("T")
+PATIENCE = 120.0  # seconds until who does not come to the gate fails all
 
 
 class RaceTestCase(TransactionTestCase):
@@ -17,7 +18,7 @@ class RaceTestCase(TransactionTestCase):
 
     def race(self, *racers: Callable[[], T]) -> list[T | Exception]:
         """Run the racers at the same moment and return what each returned or raised, in their order."""
-        gate = threading.Barrier(len(racers))
+        gate = threading.Barrier(len(racers), timeout=PATIENCE)
         results: list[T | Exception] = [RuntimeError("did not run")] * len(racers)
 
         def run(number: int, racer: Callable[[], T]) -> None:

@@ -15,7 +15,7 @@ from django.test import Client
 from identity import tokens
 from identity.models import Assignment, Project, Role, User
 from tests import make
-from tests.races.base import RaceTestCase
+from tests.races.base import PATIENCE, RaceTestCase
 
 BASE = "/container-infra/v1"
 WIDTH = 16
@@ -73,7 +73,7 @@ class RequestRaceTestCase(RaceTestCase):
 
         thread = threading.Thread(target=run)
         thread.start()
-        self.await_a_waiting_session()
+        self.await_a_waiting_session(thread)
 
         def answer() -> HttpResponse:
             thread.join()
@@ -91,9 +91,10 @@ class RequestRaceTestCase(RaceTestCase):
 
         return hurried
 
-    def await_a_waiting_session(self) -> None:
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
+    def await_a_waiting_session(self, thread: threading.Thread) -> None:
+        """Return when a session waits for a lock, or the thread's has waited in vain already."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end and thread.is_alive():
             with connection.cursor() as cursor:
                 cursor.execute(WAITING)
                 if cursor.fetchone()[0]:

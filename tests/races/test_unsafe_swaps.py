@@ -15,6 +15,7 @@ from bays.states import Status
 from lifecycle.models import Operation
 from lifecycle.swap import swap
 from tests import make
+from tests.races.requests import WAITING
 
 Update = Callable[[], int]
 
@@ -46,7 +47,7 @@ class UnsafeSwapTests(TransactionTestCase):
         end = time.monotonic() + 10
         while time.monotonic() < end:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                cursor.execute(WAITING)
                 if cursor.fetchone()[0]:
                     return
         self.fail("the second session did not wait for the first one's lock")

@@ -73,6 +73,7 @@ class ClockTests(TestCase):
 
 class ChangeTests(TransactionTestCase):  # beat closes the connection that it asks over
     def test_what_an_operator_changes_is_looked_for_once_in_a_while_and_found(self):
+        self.enterContext(patch.object(beat, "LOOK", 60.0))
         scheduler: Any = beat.Scheduler(app, producer=None, lazy=True)
         with Statements() as statements:
             self.assertEqual([scheduler.schedule_changed() for _ in range(5)], [False] * 5)

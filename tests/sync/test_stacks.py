@@ -46,10 +46,11 @@ class WatchTests(HeatSyncCase):
 
     def test_what_was_just_looked_at_is_not_due_again_and_a_tick_over_nothing_is_cheap(self):
         self.waiting(self.a_stack(seconds=FOREVER))
-        self.assertEqual((stacks.watch(), stacks.watch()), (0, 0))
-        self.assertEqual(self.proxy.total(), 1)
-        with Statements() as statements:
-            stacks.watch()
+        with self.settings(HEAT_POLL=3600):
+            self.assertEqual((stacks.watch(), stacks.watch()), (0, 0))
+            self.assertEqual(self.proxy.total(), 1)
+            with Statements() as statements:
+                stacks.watch()
         self.assertLessEqual(len(statements.work), 2, statements.work)
 
     def test_while_heat_is_down_nothing_is_lost(self):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lifecycle.models import Event
+from tests.told import await_, is_told
 from tests.volumes.connecting import ConnectedCase, worker
 
 
@@ -18,6 +19,7 @@ class EventsTests(ConnectedCase):
         with worker():
             self.ok(self.remove(mine, by="alice"))
         self.assertEqual(set(Event.objects.values_list("project_id", flat=True)), {self.blue.pk})
+        await_(lambda: is_told(Event.objects.latest("pk")), "nothing that writes is older")
         told = self.told(f"/events?since={begun}&resource_type=connection", by="carol")
         self.assertEqual(told[-1][0], "connection")
         everything = self.told(f"/{self.blue.pk}/events?since={begun}")

@@ -60,6 +60,7 @@ class KeystoneCase(TestCase):
             "CLOUD_VARIABLES": self.cloud.service_login(),
             "IDENTITY": "keystone",
             "TOKEN_CACHE_SECONDS": 300,
+            "KEYSTONE_TIMEOUT": 30,
         }
         self.enterContext(self.settings(**{**told, **over}))
         self.application = guarded(get_wsgi_application())

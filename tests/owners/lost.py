@@ -16,6 +16,7 @@ from bays.models import Bay
 from bays.states import Status
 from bays.steps.bays import STEPS
 from lifecycle import leases
+from lifecycle.advance import LAST_TRIES
 from sync import stacks
 from sync.stacks import DRIFT
 from tests.owners.base import PATIENCE, OwnersCase
@@ -79,7 +80,8 @@ class Lost(OwnersCase):
         bay = self.accepted(user=maker)
         self.revoke("member", maker, "demo")
         self.step(bay)
-        Bay.objects.filter(pk=bay.pk).update(deadline_at=Now() - timedelta(seconds=1))
+        past = Now() - timedelta(seconds=1)
+        Bay.objects.filter(pk=bay.pk).update(deadline_at=past, retries=LAST_TRIES)
         bay = self.step(bay)
         self.assertEqual(bay.status, Status.CREATE_FAILED)
         self.assertIn("Delegation: ", bay.status_reason)

@@ -19,6 +19,7 @@ from sync import invariants
 from sync.models import Cursor
 from sync.orphans import ORPHANS
 from sync.stacks import DRIFT
+from tests.clouds import settled
 from tests.faults.base import FaultTestCase
 
 LATE = 4.0  # seconds, past the client's patience
@@ -49,6 +50,21 @@ class HeatTests(FaultTestCase):
         self.await_status(bays, Status.CREATE_COMPLETE)
         self.assertEqual([fault for fault in self.proxy.faults if fault.times], [])
         self.assertEqual(self.proxy.total("POST", "stacks"), len(bays))
+        self.assert_all_is_well()
+
+    def test_what_was_done_while_all_were_down_counts_though_its_deadline_has_passed(self) -> None:
+        (bay,) = self.create(boot_seconds=20)
+        waiting = Bay.objects.filter(pk=bay, watched=True)
+        self.await_(waiting.exists, "it waits for Heat")
+        self.have(0)
+        waiting.update(deadline_at=Now())
+        row = waiting.get()
+        assert row.stack_id is not None
+        settled(self.ground.heat, row.stack_id)
+        self.proxy.faults = [Fault(None, None, Spoil.DROP_BEFORE, times=2)]  # Heat comes back a moment later
+        self.have(1)
+        self.await_status([bay], Status.CREATE_COMPLETE)
+        self.assertEqual(self.proxy.total("POST", "stacks"), 1)
         self.assert_all_is_well()
 
     def test_an_update_whose_answer_is_lost_is_not_repeated(self) -> None:

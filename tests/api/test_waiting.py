@@ -63,7 +63,7 @@ class WaitTests(TransactionTestCase):
         )
         yield [told for _, told in threads]
         for thread, _ in threads:
-            thread.join(LONG)
+            thread.join(LONG / 2)  # who is let go only when its time is over has not been let go
 
     def cut_off(self):
         """End the connection of the thread that looks, as a restart of the server would; return how many were."""

@@ -32,7 +32,7 @@ End = Callable[[L, L], None]
 SHORT = 0.2  # seconds: a step that takes no longer may be waited for
 MOMENT = 1.0  # seconds for which a task goes on with further rows
 LONGEST_WAIT = timedelta(seconds=60)
-LAST_TRIES = 3  # looks at an outside that does not answer, seconds apart, before a row fails at its deadline
+LAST_TRIES = 3  # last looks, seconds apart, that may be cut off or find nobody before the row fails
 RECONNECT = 0.2  # seconds between two attempts to reach the database again
 
 
@@ -156,8 +156,10 @@ def _seen_at_last(held: Held[L], last_looks: Mapping[str, Step[L]]) -> StepOutco
     if held.row.status not in last_looks:
         return None
     match _step(held, last_looks):
-        case Done() | Failed() | Broke() as seen:  # a look that broke is no look; attempts are counted
-            return seen
+        case Done() | Failed() as ended:
+            return ended
+        case Broke() as cut_off if held.row.attempts <= LAST_TRIES:  # it has seen nothing
+            return cut_off
         case Retry(fields=fields) as later if "deadline_at" in fields or held.row.retries < LAST_TRIES:
             return later
     return None

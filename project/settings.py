@@ -107,9 +107,8 @@ TESTING = "test" in sys.argv[1:2]  # most tests run inside one transaction each,
 # And a migration may think for longer than that, where all is busy.
 if TESTING or sys.argv[1:2] == ["migrate"]:
     SESSION["idle_in_transaction_session_timeout"] = "0"
-if (
-    TESTING
-):  # sixteen that connect at once, or wait for one row in turn, say nothing about how fast the machine is
+# And sixteen that connect at once, or wait for one row in turn, take as long as a busy machine needs.
+if TESTING:
     SESSION["lock_timeout"] = "60s"
     DATABASES["default"]["OPTIONS"]["connect_timeout"] = 60
 DATABASES["default"]["OPTIONS"]["options"] = " ".join(

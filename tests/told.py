@@ -5,9 +5,6 @@ from __future__ import annotations
 from django.db import connection
 
 from lifecycle.models import Event
-from tests.faults.listening import await_
-
-__all__ = ["await_", "is_told"]
 
 
 def is_told(event: Event) -> bool:

@@ -22,9 +22,7 @@ log = structlog.get_logger(__name__)
 
 BARE = "bare"  # in Bay.change: it was seen that nothing of the bay is left in Heat
 MAX_DELETES = 3  # Heat's own delete fails at times for want of a neighbour; asked again it succeeds
-MAX_WAITS = (
-    5  # half a minute for what a failed update has left under way; it may hang for as long as Heat lets it
-)
+MAX_WAITS = 5  # half a minute for what a failed update left under way; it may hang as long as Heat lets it
 
 
 @step
@@ -43,9 +41,8 @@ def create(held: Held[Bay], heat: Heat) -> StepOutcome:
     intend(held)
     try:
         return Watch(soon(), {"stack_id": heat.create(request_for(bay))})
-    except (
-        Rejected
-    ) as refused:  # this call was, so nothing was done; a refused look would say nothing of an earlier one
+    except Rejected as refused:
+        # This call was, so nothing was done; a refused look would say nothing of an earlier one.
         return Failed(reasons.refused(refused.reason), {"sent_at": None})
     except Unavailable as down:
         return not_sent(bay, down)

@@ -21,7 +21,8 @@ from lifecycle.requests import Asked
 from sync.history import put_events_in_order
 from tests import make
 from tests.bays.base import BASE, Statements
-from tests.told import await_, is_told
+from tests.faults.listening import await_
+from tests.told import is_told
 
 FIELDS = {
     *("id", "at", "resource_type", "resource_id", "project_id", "operation_id"),

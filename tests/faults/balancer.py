@@ -57,7 +57,8 @@ class Balancer:
         with ExitStack() as stack, suppress(OSError, IndexError):
             stack.enter_context(closing(client))
             while not (healthy := sorted(self.healthy)):
-                self._over.wait(EVERY)
+                if self._over.wait(EVERY):
+                    return
             port = healthy[next(self._turn) % len(healthy)]
             server = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
             server.settimeout(None)

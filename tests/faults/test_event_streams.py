@@ -218,7 +218,7 @@ class BoundsTests(StreamCase):
         api = self.start(TOKEN_CACHE_SECONDS="30", ROADSTEAD_STREAM_CHECK="10")
         self.assertEqual(
             api.get(EVENTS, self.headers)[0], 200
-        )  # its heartbeat and its threads have their sessions
+        )  # its heartbeat and a thread have sessions now
         before = self.sessions()
         streams = [self.follow(api) for _ in range(10)]
         for stream in streams:

@@ -30,8 +30,9 @@ class ThreeNodesTests(FaultTestCase):
         with self.proxy.hold("POST", "stacks") as hold:
             bays = [bay for node in range(3) for bay in self.create(4, node=node)]
             self.await_(lambda: hold.held >= 12, "every child of all nodes holds a row")
-            everything, killed_at = victim.everything(), self.now()
+            everything = victim.everything()
             held = self.await_(lambda: self.held_by(victim), "the victim holds some")
+            killed_at = self.now()
             send(everything, signal.SIGKILL)
             bays += self.create(2, node=2)
         self.await_(lambda: not any(map(runs, everything)), "nothing of the node is left")

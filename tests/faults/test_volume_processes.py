@@ -65,8 +65,8 @@ class ProcessTests(VolumeFaultCase):
     def test_a_frozen_worker_wakes_after_the_user_has_written_and_changes_no_byte(self) -> None:
         volume, snapshot, old, new = self.old_and_new()
         self.revert(volume, snapshot)
-        frozen_at = self.now()
         node, worker = self.frozen_with(volume)
+        frozen_at = self.now()
         self.await_status("available", volume)
         self.assertTrue(self.taken_over(volume))
         self.assertEqual(self.content(volume), old)
@@ -83,9 +83,7 @@ class ProcessTests(VolumeFaultCase):
         volume, snapshot, old, new = self.old_and_new()
         kept, deleted = self.clone(snapshot), self.clone(volume)
         self.under_way(deleted)
-        node, worker = self.frozen_with(
-            kept
-        )  # which of both copies it holds, or whether both, is left to chance
+        node, worker = self.frozen_with(kept)  # whether it holds the other copy too is left to chance
         self.await_status("available", kept, deleted)
         self.assertEqual((self.content(kept), self.content(deleted)), (old, new))
         written = scribble(self.path(kept), self.rng)
@@ -163,10 +161,13 @@ class ProcessTests(VolumeFaultCase):
 
         def ask(number: int) -> int:
             body = {"volume": {"size": size, "volume_type": "fast"}}
-            while True:  # one after the other once it is full: who waits too long is told to come again
+            for _ in range(
+                20
+            ):  # one after the other once it is full: who waits too long is told to come again
                 answer = self.request("POST", "volume/v3/volumes", body, node=number % 3)
                 if answer.status_code != 503:
-                    return answer.status_code
+                    break
+            return answer.status_code
 
         with ThreadPoolExecutor(16) as pool:
             answers = Counter(pool.map(ask, range(100)))

@@ -102,9 +102,8 @@ class TroubleTests(VolumeFaultCase):
 
     def test_a_new_volume_whose_pool_is_gone_is_made_elsewhere(self) -> None:
         Pool.objects.filter(backend="fast").update(disabled=True)  # so that it is placed in the one that goes
-        Pool.objects.filter(backend="slow").update(
-            report_due=Now() + timedelta(minutes=1)
-        )  # nobody looks yet
+        later = Now() + timedelta(minutes=1)  # nobody looks yet
+        Pool.objects.filter(backend="slow").update(report_due=later)
         with self.yard.gone("slow"):
             moved = self.create("__DEFAULT__")
             self.assertEqual(moved.backend, "slow")

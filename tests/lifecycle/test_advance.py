@@ -144,6 +144,13 @@ class AdvanceTests(TestCase):
             row = self.too_late(ZeroDivisionError())
         self.assertEqual((row.status, row.attempts), (Status.CREATE_IN_PROGRESS, 1))
 
+    def test_one_that_is_cut_off_each_time_is_too_late(self) -> None:
+        Bay.objects.update(attempts=LAST_TRIES)
+        with self.assertLogs("lifecycle.advance", "ERROR"):
+            row = self.too_late(ZeroDivisionError())
+        self.assertEqual(row.status, Status.CREATE_FAILED)
+        self.assertIn("Deadline passed", row.status_reason)
+
     def test_a_last_look_that_gives_another_deadline_is_followed(self) -> None:
         row = self.too_late(Retry("on the way back", {"deadline_at": Now() + timedelta(hours=1)}))
         self.assertEqual((row.status, row.status_reason), (Status.CREATE_IN_PROGRESS, "on the way back"))

@@ -94,7 +94,9 @@ class RequestRaceTestCase(RaceTestCase):
     def await_a_waiting_session(self, thread: threading.Thread) -> None:
         """Return when a session waits for a lock, or the thread's has waited in vain already."""
         end = time.monotonic() + PATIENCE
-        while time.monotonic() < end and thread.is_alive():
+        while time.monotonic() < end:
+            if not thread.is_alive():
+                return
             with connection.cursor() as cursor:
                 cursor.execute(WAITING)
                 if cursor.fetchone()[0]:

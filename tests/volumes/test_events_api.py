@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lifecycle.models import Event
-from tests.told import await_, is_told
+from tests.faults.listening import await_
+from tests.told import is_told
 from tests.volumes.connecting import ConnectedCase, worker
 
 

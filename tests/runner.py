@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.test.runner import DiscoverRunner
 from hypothesis import HealthCheck
 from hypothesis import settings as Profile  # noqa: N812 - Django's are called settings here
@@ -20,6 +21,10 @@ from hypothesis import settings as Profile  # noqa: N812 - Django's are called s
 from lifecycle import local
 
 LONGEST = 12  # classes of tests to name
+LEFT = """
+    SELECT pid, state, left(query, 200), pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
 
 
 class TimedResult(unittest.TextTestResult):
@@ -58,6 +63,14 @@ class Runner(DiscoverRunner):
         # Tests claim rows in this process, which has no heartbeat: its lease is as good as its run is long.
         local.mark_renewed(time.monotonic() + 24 * 3600)
         return super().run_suite(suite, **kwargs)
+
+    def teardown_databases(self, old_config: Any, **kwargs: Any) -> None:
+        if old_config:  # a database of the tests' own, which a session would keep from being dropped
+            with connection.cursor() as cursor:
+                cursor.execute(LEFT)
+                for pid, state, query, _ in cursor.fetchall():
+                    self.log(f"A session was left and ended: {pid}, {state}: {query}")
+        super().teardown_databases(old_config, **kwargs)
 
     def suite_result(self, suite: Any, result: Any, **kwargs: Any) -> int:
         failed = len(result.failures) + len(result.errors) + len(getattr(result, "unexpectedSuccesses", []))
